@@ -7,10 +7,16 @@
 //! these functions neither panic nor loop without bound on any input, and say in their error
 //! what was wrong and where.
 
+pub mod busy;
 pub mod chain;
 pub mod key;
+pub mod memfd;
+pub mod metadata;
+pub mod name;
 pub mod radix;
 pub mod runs;
+pub mod scratch;
+pub mod vmalloc;
 pub mod walk;
 
 #[cfg(test)]
