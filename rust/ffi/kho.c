@@ -25,9 +25,9 @@
 #include <asm/e820/api.h>
 #endif
 
-#include "../../../../mm/internal.h"
-#include "../../../../mm/mm_init.h"
-#include "../../../../mm/vmalloc.h"
+#include "mm/internal.h"
+#include "mm/mm_init.h"
+#include "mm/vmalloc.h"
 #include "kho.h"
 
 /* Boot parameters and initcalls. */
@@ -156,6 +156,11 @@ void __ref lu_tree_page_free(void *page)
 		free_page((unsigned long)page);
 	else
 		memblock_free(page, PAGE_SIZE);
+}
+
+void lu_radix_lock_init(struct kho_radix_tree *tree)
+{
+	mutex_init(&tree->lock);
 }
 
 struct folio *lu_folio_alloc_zeroed(unsigned int order)
