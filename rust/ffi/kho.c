@@ -6,6 +6,7 @@
 
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <linux/cma.h>
 #include <linux/crash_dump.h>
 #include <linux/init.h>
 #include <linux/kasan.h>
