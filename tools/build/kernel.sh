@@ -171,22 +171,29 @@ configure() {
 	verify_options
 }
 
+# Numbers of the log lines that begin a warning; with a second argument, only of
+# warnings about paths that begin so. rustc names the place a few lines further
+# down, clang and modpost at once.
+find_warnings() {
+	awk -v where="${2:-}" '
+		/(^|[ :])([Ww]arning|WARNING)(:|\[)|[Ss]ection mismatch/ {
+			start = NR
+			if (where == "" || $0 ~ "^[^ ]*" where)
+				print NR
+		}
+		where != "" && start && NR - start <= 4 && $0 ~ "^ *--> [^ ]*" where { print start }' "$1"
+}
+
 # Fail on warnings in a build of ours. What was warned about must be compiled
 # again next time, or the second try would pass in silence.
 reject_warnings() {
-	local log=$1 where=${2:-}
-	local found
-	found=$(grep -nE '(^|[ :])([Ww]arning|WARNING)(:|\[)|[Ss]ection mismatch' "$log" || true)
-	if [ -n "$found" ] && [ -n "$where" ]; then
-		# rustc and clippy name the place on the line after the message.
-		found=$(grep -nE -A 3 '([Ww]arning|WARNING)(:|\[)' "$log" | grep -E "^[0-9]+[:-]( *--> )?[^ ]*$where" || true)
-	fi
-	[ -n "$found" ] || return 0
-	printf '%s\n' "$found" | head -n 40 >&2
-	printf '%s\n' "$found" | sed -n 's/^\([0-9]*\)[:-].*/\1/p' | head -n 5 | while read -r line; do
-		say "--- $log, from line $line:"
+	local log=$1 where=${2:-} lines=() line
+	mapfile -t lines < <(find_warnings "$log" "$where")
+	[ ${#lines[@]} -gt 0 ] || return 0
+	for line in "${lines[@]:0:10}"; do
+		say "--- $log, line $line:"
 		sed -n "${line},$((line + 8))p" "$log" >&2
 	done
 	rm -rf "${OUT:?}/kernel/liveupdate" "$OUT/vmlinux.o" "$OUT/vmlinux.symvers"
-	die "the build printed warnings; it must be silent" "The full log is $log"
+	die "the build printed ${#lines[@]} warnings; it must be silent" "The full log is $log"
 }

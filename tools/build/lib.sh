@@ -28,8 +28,6 @@ BUILD_SCRIPTS=$REPO/tools/build
 LOGS=$REPO/logs
 CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set, so there is no place for the cache; set XDG_CACHE_HOME}/.cache}/rust-liveupdate
 
-readonly REPO BUILD_SCRIPTS LOGS CACHE
-
 # Everything but a result goes to stderr, so that a result can be captured.
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }

@@ -97,8 +97,10 @@ apply_patches() {
 		if ! run_patch --dry-run -i "$room/$name" >"$KDIR/$ROOM/patch.log" 2>&1; then
 			grep -vE '^(patching|checking) file .*$' "$KDIR/$ROOM/patch.log" >&2 || true
 			local files
-			files=$(awk '/^(checking|patching) file/ {file = $3} /FAILED|can.t find file|previously applied/ {print file}' \
-				"$KDIR/$ROOM/patch.log" | sort -u | paste -sd' ')
+			# patch quotes the header of a file that it cannot find at all.
+			files=$(awk '/^(checking|patching) file/ { file = $3 }
+				/FAILED|previously applied/ { print file }
+				/^\|\+\+\+ / { sub("^[^/]*/", "", $2); print $2 }' "$KDIR/$ROOM/patch.log" | sort -u | paste -sd' ')
 			undo_mount
 			die "patches/$name does not apply to $KDIR${files:+ (in $files)}; the tree is as it was"
 		fi

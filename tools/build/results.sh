@@ -4,7 +4,7 @@
 # Running the stages of `make test` and adding up their tests. Sourced after
 # lib.sh, never run.
 
-passed=0 failed=0 bad=()
+tests_passed=0 tests_failed=0 tests_bad=()
 
 # Count results in a log, as "PASSED FAILED": the closing lines of cargo test,
 # of nextest, and of our own scripts.
@@ -38,20 +38,20 @@ stage() {
 		say "error: $name ran no test"
 		f=1
 	fi
-	passed=$((passed + p)) failed=$((failed + f))
-	[ "$f" -eq 0 ] || bad+=("$name: $f failed (see $log)")
+	tests_passed=$((tests_passed + p)) tests_failed=$((tests_failed + f))
+	[ "$f" -eq 0 ] || tests_bad+=("$name: $f failed (see $log)")
 	say "=== $name: $p passed, $f failed, $(elapsed $((SECONDS - start)))"
 }
 
 # The verdict, and the counts alone on the last line. Fails if anything did.
 verdict() {
 	say
-	if [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]; then
+	if [ "$tests_failed" -eq 0 ] && [ "$tests_passed" -gt 0 ]; then
 		say "PASSED: everything, in $(elapsed "$SECONDS")."
 	else
 		say "FAILED, after $(elapsed "$SECONDS"):"
-		printf '  %s\n' "${bad[@]:-no test was run}" >&2
+		printf '  %s\n' "${tests_bad[@]:-no test was run}" >&2
 	fi
-	printf '%d passed, %d failed\n' "$passed" "$failed"
-	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	printf '%d passed, %d failed\n' "$tests_passed" "$tests_failed"
+	[ "$tests_failed" -eq 0 ] && [ "$tests_passed" -gt 0 ]
 }

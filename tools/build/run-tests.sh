@@ -38,8 +38,8 @@ if build_images; then
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
 	stage "VM tests" test_vm
 else
-	failed=$((failed + 1))
-	bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")
+	tests_failed=$((tests_failed + 1))
+	tests_bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
 fi
 verdict
