@@ -23,6 +23,7 @@
 pub mod arch;
 pub mod console;
 pub mod cpio;
+pub mod failure;
 pub mod guest;
 pub mod images;
 pub mod initramfs;
@@ -34,6 +35,8 @@ pub mod vm;
 
 pub use arch::Arch;
 pub use console::Transcript;
+pub use failure::Failure;
+pub use failure::TestResult;
 pub use guest::Program;
 pub use images::{Build, Direction, Image, Variant};
 pub use initramfs::Initramfs;

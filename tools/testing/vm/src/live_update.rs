@@ -26,6 +26,9 @@ const INITRD: &str = "/initrd.img";
 const PROGRAM: &str = "/test_binary";
 const INIT: &str = "/init";
 
+/// Shows the kernel's notices and warnings, but not its chatter.
+const QUIET: &str = "loglevel=6";
+
 /// The program that runs first in the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Init {
@@ -90,10 +93,11 @@ impl LiveUpdate {
         self
     }
 
-    /// Starts the program by mainline's own init.
+    /// Starts the program by mainline's own init. It prints to the console directly, so the kernel
+    /// has to be quiet: what it says below the level of a warning may end up within a line.
     pub fn mainline_init(mut self) -> Self {
         self.init = Init::MainlineLiveUpdate;
-        self
+        self.cmdline(QUIET)
     }
 
     /// Runs mainline's KHO test: there is no program, and the second kernel ends when it finds no
@@ -152,7 +156,7 @@ impl LiveUpdate {
     pub fn run(self) -> Result<Transcript> {
         let seen = self.boot()?.start()?.finish()?;
         self.check(&seen)
-            .with_context(|| format!("{}\n{}", self.name, seen.tail()))?;
+            .map_err(|error| failed(&self.name, &error, &seen))?;
         Ok(seen)
     }
 
@@ -200,6 +204,10 @@ impl LiveUpdate {
             first.display(),
             second.display()
         );
+        if self.init == Init::Ours {
+            must_show(before, &[stage_done("1")], "before")?;
+            must_show(after, &[stage_done("2")], "after")?;
+        }
         must_show(before, &self.before, "before")?;
         must_show(after, &self.after, "after")?;
         check_ktap(before, self.ktap_before).context("before the live update")?;
@@ -255,7 +263,7 @@ impl SingleKernel {
         let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
         let seen = with_live_update(boot, &self.cmdline).start()?.finish()?;
         self.check(&seen)
-            .with_context(|| format!("{}\n{}", self.name, seen.tail()))?;
+            .map_err(|error| failed(&self.name, &error, &seen))?;
         Ok(seen)
     }
 
@@ -264,9 +272,14 @@ impl SingleKernel {
         let [only] = boots[..] else {
             bail!("{} kernels said hello, there should be one", boots.len());
         };
-        must_show(only, &self.shows, "of")?;
+        must_show(only, &[stage_done("only")], "without")?;
+        must_show(only, &self.shows, "without")?;
         check_ktap(only, self.ktap)
     }
+}
+
+fn failed(name: &str, error: &anyhow::Error, seen: &Transcript) -> anyhow::Error {
+    anyhow::anyhow!("{name}: {error:#}\n{}", seen.tail())
 }
 
 /// The init and the program, as one finds them in the root directory of either kernel.
@@ -284,8 +297,17 @@ fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Re
     root.program(PROGRAM, &built)
 }
 
+/// What our init says when the program of a stage has ended well.
+fn stage_done(stage: &str) -> String {
+    format!("lu-init: stage {stage} done")
+}
+
+/// Live update is off by default, and userspace may write to the log only so often.
 fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
-    let boot = boot.cmdline("kho=on").cmdline("liveupdate=on");
+    let boot = boot
+        .cmdline("kho=on")
+        .cmdline("liveupdate=on")
+        .cmdline("printk.devkmsg=on");
     cmdline
         .iter()
         .fold(boot, |boot, argument| boot.cmdline(argument))
@@ -315,28 +337,28 @@ macro_rules! in_all_directions {
         mod $name {
             use super::*;
 
-            fn run(direction: $crate::Direction) -> anyhow::Result<()> {
+            fn run(direction: $crate::Direction) -> $crate::TestResult {
                 let run: fn($crate::Direction) -> anyhow::Result<()> = $run;
-                run(direction)
+                Ok(run(direction)?)
             }
 
             #[test]
-            fn rust_to_rust() -> anyhow::Result<()> {
+            fn rust_to_rust() -> $crate::TestResult {
                 run($crate::Direction::RustToRust)
             }
 
             #[test]
-            fn mainline_to_rust() -> anyhow::Result<()> {
+            fn mainline_to_rust() -> $crate::TestResult {
                 run($crate::Direction::MainlineToRust)
             }
 
             #[test]
-            fn rust_to_mainline() -> anyhow::Result<()> {
+            fn rust_to_mainline() -> $crate::TestResult {
                 run($crate::Direction::RustToMainline)
             }
 
             #[test]
-            fn mainline_to_mainline() -> anyhow::Result<()> {
+            fn mainline_to_mainline() -> $crate::TestResult {
                 run($crate::Direction::MainlineToMainline)
             }
         }
