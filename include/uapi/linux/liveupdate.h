@@ -268,7 +268,7 @@ struct liveupdate_session_finish {
  * For whoever got the descriptor from someone else. The link in /proc/PID/fd
  * shows the name too, but may cut it short.
  *
- * On sessions of both kinds. Since Linux 7.1.
+ * On sessions of both kinds. Since Linux 7.2.
  *
  * Return: 0, or -1 with errno
  *
