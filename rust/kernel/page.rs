@@ -422,6 +422,19 @@ pub(crate) fn node_of(pfn: Pfn) -> i32 {
     unsafe { bindings::lu_pfn_to_nid(pfn.get() as usize) }
 }
 
+/// The page at `phys`, which a leaked reference keeps.
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+pub(crate) fn peek(phys: PhysAddr) -> Option<&'static [u8]> {
+    // SAFETY: The function takes any number and gives NULL where there is no page.
+    let page = NonNull::new(unsafe { bindings::lu_online_page(phys.pfn().get() as usize) })?;
+
+    if private_of(page).load(Relaxed) as u64 >> 32 != LEAKED {
+        return None;
+    }
+    // SAFETY: There is RAM in the direct map, and whoever leaked it does not write to it.
+    Some(unsafe { core::slice::from_raw_parts(direct_map::address_of(phys), PAGE_SIZE) })
+}
+
 /// The highest order that the page allocator deals in (`MAX_PAGE_ORDER`).
 pub(crate) fn max_order() -> u32 {
     // SAFETY: No preconditions.

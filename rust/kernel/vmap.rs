@@ -36,6 +36,13 @@ impl<'a> Area<'a> {
         Some(Self(unsafe { area.as_ref() }))
     }
 
+    /// The area behind memory of this kernel; [`None`] if it is not from `vmalloc()`.
+    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+    pub(crate) fn of(memory: &'a VVec<u8>) -> Option<Self> {
+        // SAFETY: The vector owns its area for `'a`.
+        unsafe { Self::find(memory.as_ptr().cast()) }
+    }
+
     /// `VM_*`.
     pub(crate) fn flags(&self) -> usize {
         self.0.flags as usize
