@@ -9,6 +9,11 @@ pub mod abi;
 mod kernel;
 mod kho;
 pub mod logic;
+#[cfg(CONFIG_LIVEUPDATE)]
+mod luo;
+
+#[cfg(CONFIG_LIVEUPDATE)]
+use crate::kernel::local_module::LocalModule;
 
 /// What `pr_*!` puts in front of each line.
 const __LOG_PREFIX: &[u8] = b"liveupdate\0";

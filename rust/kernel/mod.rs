@@ -15,3 +15,17 @@ pub(crate) mod sync;
 pub(crate) mod tree_page;
 pub(crate) mod uts;
 pub(crate) mod vmap;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod anon_inode;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_flb;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_handler;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod module_ref;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod uaccess;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod panic;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod local_module;
