@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: declarations that the kernel crate's bindings lack.
+ * bindgen_parameters, beside this file, says which of them become Rust.
+ */
+#include <linux/cma.h>
+#include <linux/crash_dump.h>
+#include <linux/debugfs.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho_block.h>
+#include <linux/kho_radix_tree.h>
+#include <linux/kho/abi/block.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/kexec_metadata.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/libfdt.h>
+#include <linux/liveupdate.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/utsname.h>
+#include <linux/vmalloc.h>
+
+#include <asm/early_ioremap.h>
+
+#include "../../../../mm/mm_init.h"
+#include "../../../../mm/vmalloc.h"
+#include "../../../kexec_internal.h"
+
+#include "../ffi/kho.h"
+
+#ifdef CONFIG_ARM64
+static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
+static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstractions that the kernel crate lacks: one file each, fit to be sent upstream.
+//!
+//! `unsafe` lives here. What is outside sees types whose contract holds by construction.
+
+pub(crate) mod bindings;
+pub(crate) mod debugfs;
+pub(crate) mod direct_map;
+pub(crate) mod early;
+pub(crate) mod fdt;
+pub(crate) mod page;
+pub(crate) mod sync;
+pub(crate) mod tree_page;
+pub(crate) mod vmap;

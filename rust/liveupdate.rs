@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Linux live update: Kexec HandOver (KHO), the Live Update Orchestrator (LUO) and its handlers.
+
+#![deny(unsafe_code)]
+
+pub mod abi;
+#[allow(unsafe_code, reason = "this is where it lives")]
+mod kernel;
+mod kho;
+pub mod logic;
+
+/// What `pr_*!` puts in front of each line; a module that wants another one shadows it.
+const __LOG_PREFIX: &[u8] = b"liveupdate\0";
