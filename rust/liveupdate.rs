@@ -10,5 +10,5 @@ mod kernel;
 mod kho;
 pub mod logic;
 
-/// What `pr_*!` puts in front of each line; a module that wants another one shadows it.
+/// What `pr_*!` puts in front of each line.
 const __LOG_PREFIX: &[u8] = b"liveupdate\0";

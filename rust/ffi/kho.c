@@ -6,6 +6,7 @@
 
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <linux/cma.h>
 #include <linux/crash_dump.h>
 #include <linux/init.h>
 #include <linux/kasan.h>
@@ -25,9 +26,9 @@
 #include <asm/e820/api.h>
 #endif
 
-#include "../../../../mm/internal.h"
-#include "../../../../mm/mm_init.h"
-#include "../../../../mm/vmalloc.h"
+#include "mm/internal.h"
+#include "mm/mm_init.h"
+#include "mm/vmalloc.h"
 #include "kho.h"
 
 /* Boot parameters and initcalls. */
@@ -156,6 +157,11 @@ void __ref lu_tree_page_free(void *page)
 		free_page((unsigned long)page);
 	else
 		memblock_free(page, PAGE_SIZE);
+}
+
+void lu_radix_lock_init(struct kho_radix_tree *tree)
+{
+	mutex_init(&tree->lock);
 }
 
 struct folio *lu_folio_alloc_zeroed(unsigned int order)

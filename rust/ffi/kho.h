@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 struct kexec_buf;
+struct kho_radix_tree;
 struct kimage;
 
 /* Locks in statics: initialised once, on first use. */
@@ -30,6 +31,8 @@ void lu_folio_make_live(struct page *page, unsigned int order);
 /* Pages of a radix tree: from slab's allocator, or memblock before there is one. */
 void *lu_tree_page_alloc(void);
 void lu_tree_page_free(void *page);
+
+void lu_radix_lock_init(struct kho_radix_tree *tree);
 
 struct folio *lu_folio_alloc_zeroed(unsigned int order);
 void lu_folio_put(struct folio *folio);

@@ -24,12 +24,15 @@
 
 #include <asm/early_ioremap.h>
 
-#include "../../../../mm/mm_init.h"
-#include "../../../../mm/vmalloc.h"
-#include "../../../kexec_internal.h"
+#include "mm/mm_init.h"
+#include "mm/vmalloc.h"
+#include "kernel/kexec_internal.h"
 
 #include "../ffi/kho.h"
 
+/* Constants that are macros with casts, which bindgen does not read. */
+static const unsigned long LU_VM_ALLOC = VM_ALLOC;
+static const unsigned long LU_VM_ALLOW_HUGE_VMAP = VM_ALLOW_HUGE_VMAP;
 #ifdef CONFIG_ARM64
 static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
 static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;

@@ -8,6 +8,7 @@
 
 use core::slice;
 
+use kernel::error::to_result;
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;

@@ -246,10 +246,11 @@ fn add_open(
     for (key, value) in properties {
         // SAFETY: As above; the property is eight bytes long.
         let err = unsafe {
-            bindings::fdt_setprop(
+            bindings::fdt_setprop_namelen(
                 fdt,
                 node,
                 key.as_char_ptr(),
+                key.to_bytes().len() as c_int,
                 core::ptr::from_ref(value).cast(),
                 8,
             )

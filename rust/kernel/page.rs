@@ -231,6 +231,22 @@ impl MarkedPage {
         self.order
     }
 
+    /// The 64-bit word number `index` of the block's first page, as it is now.
+    pub(crate) fn word(&self, index: usize) -> Option<u64> {
+        if index >= PAGE_SIZE / 8 {
+            return None;
+        }
+        let phys = PhysAddr::new(direct_map::pfn_of(self.page.as_ptr()).get() << PAGE_SHIFT);
+        // SAFETY: There is RAM in the direct map, and the word is in the page. Should someone
+        // restore the block meanwhile, the volatile read gives some value.
+        Some(unsafe {
+            direct_map::address_of(phys)
+                .cast::<u64>()
+                .add(index)
+                .read_volatile()
+        })
+    }
+
     /// Takes the mark away. Who succeeds has the block's pages for himself.
     #[inline]
     pub(crate) fn take(self) -> Option<TakenPages> {

@@ -16,9 +16,9 @@ use super::bindings;
 use super::direct_map;
 
 /// The area was made by `vmalloc()`.
-pub(crate) const VM_ALLOC: usize = bindings::VM_ALLOC as usize;
+pub(crate) const VM_ALLOC: usize = bindings::LU_VM_ALLOC as usize;
 /// The area may be mapped by huge pages.
-pub(crate) const VM_ALLOW_HUGE_VMAP: usize = bindings::VM_ALLOW_HUGE_VMAP as usize;
+pub(crate) const VM_ALLOW_HUGE_VMAP: usize = bindings::LU_VM_ALLOW_HUGE_VMAP as usize;
 
 /// An area that its owner keeps for as long as this exists.
 pub(crate) struct Area<'a>(&'a bindings::vm_struct);
@@ -48,7 +48,7 @@ impl<'a> Area<'a> {
     }
 
     /// Length in pages.
-    pub(crate) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> usize {
         self.0.nr_pages
     }
 
@@ -58,7 +58,7 @@ impl<'a> Area<'a> {
             &[]
         } else {
             // SAFETY: The area has an array with as many pages.
-            unsafe { core::slice::from_raw_parts(self.0.pages, self.0.nr_pages as usize) }
+            unsafe { core::slice::from_raw_parts(self.0.pages, self.0.nr_pages) }
         };
         pages.iter().map(|page| direct_map::pfn_of(*page))
     }
@@ -117,13 +117,13 @@ impl PageArray {
 
     /// Maps the pages, `1 << order` at a time. The array goes with them.
     ///
-    /// [`None`] if there is no address space or no memory for page tables.
-    pub(crate) fn map(self, order: u32, flags: usize) -> Option<NonNull<c_void>> {
+    /// `ENOMEM` if there is no address space or no memory for page tables.
+    pub(crate) fn map(self, order: u32, flags: usize) -> Result<MappedPages> {
         let shift = PAGE_SHIFT + order;
         let size = self.len << PAGE_SHIFT;
         // SAFETY: No preconditions beyond sane numbers, which the callee checks.
         let area = unsafe { bindings::lu_vm_area_alloc(size, shift, flags) };
-        let area = NonNull::new(area)?;
+        let area = NonNull::new(area).ok_or(ENOMEM)?;
         // SAFETY: The area is new and of that size, the array has `len` pages. On success both
         // belong to the area, on failure to us.
         let address = unsafe {
@@ -131,13 +131,18 @@ impl PageArray {
         };
         match NonNull::new(address) {
             Some(address) => {
+                let len = self.len << PAGE_SHIFT;
                 mem::forget(self);
-                Some(address)
+                // INVARIANT: The new area is ours.
+                Ok(MappedPages {
+                    address: address.cast(),
+                    len,
+                })
             }
             None => {
                 // SAFETY: The area is new and nothing is mapped in it.
                 unsafe { bindings::free_vm_area(area.as_ptr()) };
-                None
+                Err(ENOMEM)
             }
         }
     }
@@ -170,19 +175,6 @@ unsafe impl Send for MappedPages {}
 unsafe impl Sync for MappedPages {}
 
 impl MappedPages {
-    /// Takes an area of `len` bytes over.
-    ///
-    /// # Safety
-    ///
-    /// `address` came from [`PageArray::map`] with so many bytes, and nobody else has it.
-    pub(crate) unsafe fn from_raw(address: NonNull<c_void>, len: usize) -> Self {
-        // INVARIANT: By the caller's promise.
-        Self {
-            address: address.cast(),
-            len,
-        }
-    }
-
     /// The memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: By the type invariant.

@@ -13,6 +13,7 @@ pub mod key;
 pub mod memfd;
 pub mod metadata;
 pub mod name;
+pub mod pageset;
 pub mod radix;
 pub mod runs;
 pub mod scratch;

@@ -111,7 +111,7 @@ impl<'a> Ranges<'a> {
     /// The first page from `from` on whose bit differs from those of `flip`: 0 to find a page in
     /// the set, `u64::MAX` to find one that is not.
     #[inline]
-    fn find(&self, from: u64, flip: u64) -> Option<u64> {
+    fn seek(&self, from: u64, flip: u64) -> Option<u64> {
         let first = usize::try_from(from / BITS).ok()?;
         let mut base = from - from % BITS;
         let mut skip = !ones(from % BITS);
@@ -134,9 +134,9 @@ impl Iterator for Ranges<'_> {
     type Item = (Pfn, Pfn);
 
     fn next(&mut self) -> Option<(Pfn, Pfn)> {
-        let start = self.find(self.next, 0)?;
+        let start = self.seek(self.next, 0)?;
         let end = self
-            .find(start, u64::MAX)
+            .seek(start, u64::MAX)
             .unwrap_or(self.words.len() as u64 * BITS);
 
         self.next = end;

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The first program of a guest: runs /test_binary before and after a live
+ * update. Where there is a /kernel, it is loaded before the program runs and
+ * started once it is done; the command line tells the second run by
+ * "luo_stage=2".
+ *
+ * What the program prints goes to the kernel's log a line at a time. The
+ * console then shows each line in one piece and in the right order among the
+ * kernel's own, where a serial port shared by both mixes them up.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KERNEL		"/kernel"
+#define INITRD		"/initrd.img"
+#define PROGRAM		"/test_binary"
+#define SECOND_STAGE	"luo_stage=2"
+
+#define CMDLINE_MAX	2048
+/* A record of the kernel's log holds about 1000 bytes. */
+#define LINE_MAX_BYTES	900
+/* KERN_NOTICE: shown with loglevel=6, which hides the kernel's own chatter. */
+#define LEVEL		"<5>"
+
+static int kmsg = -1;
+
+static void say(const char *text)
+{
+	char record[LINE_MAX_BYTES + 8];
+
+	snprintf(record, sizeof(record), LEVEL "%s", text);
+	if (kmsg >= 0)
+		write(kmsg, record, strlen(record));
+	else
+		printf("%s\n", text);
+}
+
+/* Ends the guest: QEMU runs with -no-reboot. */
+static void give_up(const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "lu-init: %s failed: %s", what,
+		 strerror(errno));
+	say(text);
+	reboot(RB_AUTOBOOT);
+	exit(1);
+}
+
+static void mount_at(const char *type, const char *dir)
+{
+	if (mount(type, dir, type, 0, NULL) && errno != EBUSY)
+		give_up(dir);
+}
+
+static void set_up(void)
+{
+	mkdir("/dev", 0755);
+	mount_at("devtmpfs", "/dev");
+	kmsg = open("/dev/kmsg", O_WRONLY);
+	if (kmsg < 0)
+		give_up("/dev/kmsg");
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount_at("debugfs", "/sys/kernel/debug");
+	mount_at("tmpfs", "/tmp");
+}
+
+static void read_cmdline(char *cmdline)
+{
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t length;
+
+	if (fd < 0)
+		give_up("/proc/cmdline");
+	length = read(fd, cmdline, CMDLINE_MAX - 1);
+	close(fd);
+	if (length < 0)
+		give_up("reading /proc/cmdline");
+	if (length && cmdline[length - 1] == '\n')
+		length--;
+	cmdline[length] = '\0';
+}
+
+static void load_kernel(int kernel, const char *cmdline)
+{
+	char next[CMDLINE_MAX];
+	int initrd = open(INITRD, O_RDONLY);
+	size_t size;
+
+	if (initrd < 0)
+		give_up(INITRD);
+	snprintf(next, sizeof(next), "%s " SECOND_STAGE, cmdline);
+	/*
+	 * nolibc keeps arguments in registers while it evaluates the next, so
+	 * there must be no function call among them.
+	 */
+	size = strlen(next) + 1;
+	if (syscall(__NR_kexec_file_load, kernel, initrd, size, next, 0UL))
+		give_up("kexec_file_load");
+	close(initrd);
+	close(kernel);
+}
+
+/* Copies what the program prints to the log until no process can print more. */
+static void log_lines(int from)
+{
+	char line[LINE_MAX_BYTES];
+	size_t used = 0;
+	char chunk[512];
+	ssize_t length;
+
+	while ((length = read(from, chunk, sizeof(chunk))) > 0) {
+		for (ssize_t i = 0; i < length; i++) {
+			if (chunk[i] != '\n')
+				line[used++] = chunk[i];
+			if (chunk[i] != '\n' && used < sizeof(line) - 1)
+				continue;
+			line[used] = '\0';
+			if (used)
+				say(line);
+			used = 0;
+		}
+	}
+	line[used] = '\0';
+	if (used)
+		say(line);
+}
+
+/* A program that runs once, with no live update to come, has no stage. */
+static int run_program(const char *stage)
+{
+	char *const argv[] = { PROGRAM, stage ? "-s" : NULL, (char *)stage, NULL };
+	char *const envp[] = { "HOME=/", "PATH=/", NULL };
+	int status, pipe_fds[2];
+	pid_t pid;
+
+	if (pipe(pipe_fds))
+		give_up("pipe");
+	pid = fork();
+	if (pid < 0)
+		give_up("fork");
+	if (!pid) {
+		dup2(pipe_fds[1], STDOUT_FILENO);
+		dup2(pipe_fds[1], STDERR_FILENO);
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		close(kmsg);
+		execve(PROGRAM, argv, envp);
+		_exit(127);
+	}
+	close(pipe_fds[1]);
+	log_lines(pipe_fds[0]);
+	close(pipe_fds[0]);
+	if (waitpid(pid, &status, 0) != pid)
+		give_up("waitpid");
+	return status;
+}
+
+int main(void)
+{
+	char cmdline[CMDLINE_MAX];
+	const char *stage;
+	char text[128];
+	int kernel, status;
+
+	set_up();
+	read_cmdline(cmdline);
+	kernel = open(KERNEL, O_RDONLY);
+	if (strstr(cmdline, SECOND_STAGE))
+		stage = "2";
+	else
+		stage = kernel >= 0 ? "1" : NULL;
+	if (kernel >= 0)
+		load_kernel(kernel, cmdline);
+
+	status = run_program(stage);
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		snprintf(text, sizeof(text),
+			 "lu-init: stage %s failed: the program %s %d",
+			 stage ? stage : "only", WIFEXITED(status) ? "exited with" : "died of signal",
+			 WIFEXITED(status) ? WEXITSTATUS(status) :
+					     WTERMSIG(status));
+		say(text);
+		reboot(RB_AUTOBOOT);
+		return 1;
+	}
+	snprintf(text, sizeof(text), "lu-init: stage %s done",
+		 stage ? stage : "only");
+	say(text);
+	reboot(kernel >= 0 ? RB_KEXEC : RB_AUTOBOOT);
+	give_up("reboot");
+	return 1;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What differs between the machines that QEMU plays.
+
+use std::env;
+
+use anyhow::Result;
+use anyhow::bail;
+
+/// The architecture of the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// A PC, `qemu-system-x86_64`.
+    X86_64,
+    /// QEMU's `virt` board, `qemu-system-aarch64`.
+    Arm64,
+}
+
+impl Arch {
+    /// The architecture that `ARCH` asks for, in the kernel's spelling; x86_64 when it is not set.
+    pub fn from_env() -> Result<Self> {
+        match env::var("ARCH").as_deref() {
+            Err(_) | Ok("" | "x86" | "x86_64") => Ok(Self::X86_64),
+            Ok("arm64" | "aarch64") => Ok(Self::Arm64),
+            Ok(other) => bail!("ARCH={other} is not supported; use ARCH=x86_64 or ARCH=arm64"),
+        }
+    }
+
+    /// The QEMU program, to be found in `PATH`.
+    pub fn qemu(self) -> &'static str {
+        match self {
+            Self::X86_64 => "qemu-system-x86_64",
+            Self::Arm64 => "qemu-system-aarch64",
+        }
+    }
+
+    /// The arguments that choose the machine.
+    pub fn machine(self) -> &'static [&'static str] {
+        match self {
+            Self::X86_64 => &[],
+            Self::Arm64 => &["-M", "virt", "-cpu", "max"],
+        }
+    }
+
+    /// The console argument of the kernel's command line.
+    pub fn console(self) -> &'static str {
+        match self {
+            Self::X86_64 => "console=ttyS0",
+            Self::Arm64 => "console=ttyAMA0",
+        }
+    }
+
+    /// The value of `ARCH=` for the kernel's own make.
+    pub fn kbuild(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// The target triple for clang, and the prefix of a GNU cross compiler.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-linux-gnu",
+            Self::Arm64 => "aarch64-linux-gnu",
+        }
+    }
+
+    /// Whether programs for this guest need a cross compiler on this machine.
+    pub fn is_foreign(self) -> bool {
+        match self {
+            Self::X86_64 => !cfg!(target_arch = "x86_64"),
+            Self::Arm64 => !cfg!(target_arch = "aarch64"),
+        }
+    }
+}

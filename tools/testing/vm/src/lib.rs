@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots kernels in QEMU, live-updates them, and checks what must hold.
+//!
+//! A test names the kernel before, the kernel after, the program that runs in both, and what the
+//! console must show:
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use lu_vm::{Direction, LiveUpdate, Program};
+//!
+//! LiveUpdate::new("sessions_survive", Direction::MainlineToRust)
+//!     .program(Program::mainline_liveupdate("luo_kexec_simple"))
+//!     .after_update("SIMPLE KEXEC TEST PASSED")
+//!     .run()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whatever the test asks for, a panic, a warning, a lockdep, RCU or sanitizer complaint anywhere on
+//! the console fails it; see [`splat`]. QEMU runs without KVM, so any machine will do.
+
+pub mod arch;
+pub mod console;
+pub mod cpio;
+pub mod failure;
+pub mod guest;
+pub mod images;
+pub mod initramfs;
+pub mod ktap;
+pub mod live_update;
+pub mod places;
+pub mod splat;
+pub mod vm;
+
+pub use arch::Arch;
+pub use console::Transcript;
+pub use failure::Failure;
+pub use failure::TestResult;
+pub use guest::Program;
+pub use images::{Build, Direction, Image, Variant};
+pub use initramfs::Initramfs;
+pub use ktap::Ktap;
+pub use live_update::{LiveUpdate, SingleKernel};
+pub use splat::Splats;
+pub use vm::{Boot, Vm};

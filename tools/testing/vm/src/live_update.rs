@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a test looks like: a program, the kernels it runs on, what must hold.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use anyhow::ensure;
+
+use crate::arch::Arch;
+use crate::console::Transcript;
+use crate::guest::Program;
+use crate::images::Direction;
+use crate::images::Image;
+use crate::initramfs::Initramfs;
+use crate::ktap::Ktap;
+use crate::places;
+use crate::splat::Splats;
+use crate::vm::Boot;
+
+/// Where the init programs look for things.
+const KERNEL: &str = "/kernel";
+const INITRD: &str = "/initrd.img";
+const PROGRAM: &str = "/test_binary";
+const INIT: &str = "/init";
+
+/// Shows the kernel's notices and warnings, but not its chatter.
+const QUIET: &str = "loglevel=6";
+
+/// The program that runs first in the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Init {
+    /// `tools/testing/vm/guest/init.c`, which writes what a program prints to the kernel's log, so that
+    /// its lines and the kernel's do not run into each other.
+    Ours,
+    /// Mainline's `selftests/liveupdate/init.c`, unmodified.
+    MainlineLiveUpdate,
+    /// Mainline's `selftests/kho/init.c`, unmodified: no program, no initramfs for the second kernel.
+    MainlineKho,
+}
+
+impl Init {
+    fn program(self) -> Program {
+        match self {
+            Self::Ours => Program::in_repository("tools/testing/vm/guest/init.c"),
+            Self::MainlineLiveUpdate => Program::mainline("liveupdate/init.c"),
+            Self::MainlineKho => Program::mainline("kho/init.c"),
+        }
+    }
+}
+
+/// A program that runs before and after one live update.
+pub struct LiveUpdate {
+    name: String,
+    direction: Direction,
+    init: Init,
+    program: Option<Program>,
+    before: Vec<String>,
+    after: Vec<String>,
+    ktap_after: Option<usize>,
+    memory_mib: u32,
+    cmdline: Vec<String>,
+    deadline: Option<Duration>,
+    splats: Splats,
+}
+
+impl LiveUpdate {
+    /// A live update in the given direction. The logs are in a directory of this `name` and the
+    /// direction's.
+    pub fn new(name: &str, direction: Direction) -> Self {
+        Self {
+            name: format!("{name}-{direction}"),
+            direction,
+            init: Init::Ours,
+            program: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            ktap_after: None,
+            memory_mib: 1024,
+            cmdline: Vec::new(),
+            deadline: None,
+            splats: Splats::none_allowed(),
+        }
+    }
+
+    /// The program that runs with `-s 1` before the live update and with `-s 2` after it.
+    pub fn program(mut self, program: Program) -> Self {
+        self.program = Some(program);
+        self
+    }
+
+    /// Starts the program by mainline's own init. It prints to the console directly, so the kernel
+    /// has to be quiet: what it says below the level of a warning may end up within a line.
+    pub fn mainline_init(mut self) -> Self {
+        self.init = Init::MainlineLiveUpdate;
+        self.quiet()
+    }
+
+    /// Hides what the kernels say below a notice, for programs that make them chatter.
+    pub fn quiet(self) -> Self {
+        self.cmdline(QUIET)
+    }
+
+    /// Runs mainline's KHO test: there is no program, and the second kernel ends when it finds no
+    /// root file system, which comes after its tests.
+    pub fn mainline_kho(mut self) -> Self {
+        self.init = Init::MainlineKho;
+        self.splats = self.splats.ends_at("Unable to mount root fs");
+        self
+    }
+
+    /// The first kernel's console must show this.
+    pub fn before_update(mut self, text: &str) -> Self {
+        self.before.push(text.to_owned());
+        self
+    }
+
+    /// The second kernel's console must show this.
+    pub fn after_update(mut self, text: &str) -> Self {
+        self.after.push(text.to_owned());
+        self
+    }
+
+    /// The program reports this many tests in the second kernel, by KTAP, and all of them pass.
+    pub fn ktap_after_update(mut self, count: usize) -> Self {
+        self.ktap_after = Some(count);
+        self
+    }
+
+    /// The size of memory.
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Adds to the command line of both kernels.
+    pub fn cmdline(mut self, argument: &str) -> Self {
+        self.cmdline.push(argument.to_owned());
+        self
+    }
+
+    /// How long it all may take.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Which complaints of the kernels are fine.
+    pub fn splats(mut self, splats: Splats) -> Self {
+        self.splats = splats;
+        self
+    }
+
+    /// Boots, live-updates, and checks what must hold. Gives the console for further checks.
+    pub fn run(self) -> Result<Transcript> {
+        let seen = self.boot()?.start()?.finish()?;
+        self.check(&seen)
+            .map_err(|error| failed(&self.name, &error, &seen))?;
+        Ok(seen)
+    }
+
+    /// The guest, ready to start.
+    pub fn boot(&self) -> Result<Boot> {
+        let arch = Arch::from_env()?;
+        let root = self.initramfs(arch)?;
+        let kernel = self.direction.before().path()?;
+        let boot = Boot::new(&self.name, arch, &kernel, root)
+            .memory_mib(self.memory_mib)
+            .splats(self.splats.clone());
+        let boot = with_live_update(boot, &self.cmdline);
+        Ok(match self.deadline {
+            Some(deadline) => boot.deadline(deadline),
+            None => boot,
+        })
+    }
+
+    fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
+        let root = programs(&self.name, arch, self.init, self.program.as_ref())?;
+        let root = root.file(KERNEL, &self.direction.after().path()?)?;
+        if self.init == Init::MainlineKho {
+            return Ok(root);
+        }
+        root.nested(
+            INITRD,
+            programs(&self.name, arch, self.init, self.program.as_ref())?,
+        )
+    }
+
+    fn check(&self, seen: &Transcript) -> Result<()> {
+        no_failed_stage(seen)?;
+        let boots = seen.boots();
+        let [before, after] = boots[..] else {
+            bail!("{} kernels said hello, a live update has two", boots.len());
+        };
+        let releases = seen.releases();
+        let (first, second) = (
+            self.direction.before().path()?,
+            self.direction.after().path()?,
+        );
+        ensure!(
+            first == second || releases[0] != releases[1],
+            "both kernels say they are {}, though {} and {} are two images",
+            releases[0],
+            first.display(),
+            second.display()
+        );
+        if self.init == Init::Ours {
+            must_show(before, &[stage_done("1")], "before")?;
+            must_show(after, &[stage_done("2")], "after")?;
+        }
+        must_show(before, &self.before, "before")?;
+        must_show(after, &self.after, "after")?;
+        check_ktap(after, self.ktap_after)
+    }
+}
+
+/// A program that runs on one kernel.
+pub struct SingleKernel {
+    name: String,
+    image: Image,
+    program: Program,
+    shows: Vec<String>,
+    ktap: Option<usize>,
+    cmdline: Vec<String>,
+}
+
+impl SingleKernel {
+    /// Runs `program` on the first kernel of `image`'s kind.
+    pub fn new(name: &str, image: Image, program: Program) -> Self {
+        Self {
+            name: format!("{name}-{}", image.variant),
+            image,
+            program,
+            shows: Vec::new(),
+            ktap: None,
+            cmdline: Vec::new(),
+        }
+    }
+
+    /// The console must show this.
+    pub fn shows(mut self, text: &str) -> Self {
+        self.shows.push(text.to_owned());
+        self
+    }
+
+    /// The program reports this many tests by KTAP, and all of them pass.
+    pub fn ktap(mut self, count: usize) -> Self {
+        self.ktap = Some(count);
+        self
+    }
+
+    /// Hides what the kernel says below a notice, for programs that make it chatter.
+    pub fn quiet(self) -> Self {
+        self.cmdline(QUIET)
+    }
+
+    /// Adds to the kernel's command line.
+    pub fn cmdline(mut self, argument: &str) -> Self {
+        self.cmdline.push(argument.to_owned());
+        self
+    }
+
+    /// Boots, runs, and checks what must hold.
+    pub fn run(self) -> Result<Transcript> {
+        let arch = Arch::from_env()?;
+        let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
+        let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
+        let seen = with_live_update(boot, &self.cmdline).start()?.finish()?;
+        self.check(&seen)
+            .map_err(|error| failed(&self.name, &error, &seen))?;
+        Ok(seen)
+    }
+
+    fn check(&self, seen: &Transcript) -> Result<()> {
+        no_failed_stage(seen)?;
+        let boots = seen.boots();
+        let [only] = boots[..] else {
+            bail!("{} kernels said hello, there should be one", boots.len());
+        };
+        must_show(only, &[stage_done("only")], "without")?;
+        must_show(only, &self.shows, "without")?;
+        check_ktap(only, self.ktap)
+    }
+}
+
+fn failed(name: &str, error: &anyhow::Error, seen: &Transcript) -> anyhow::Error {
+    anyhow::anyhow!("{name}: {error:#}\n{}", seen.tail())
+}
+
+/// The init and the program, as one finds them in the root directory of either kernel.
+fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Result<Initramfs> {
+    let dir = places::output_dir()?.join("vm-programs").join(name);
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    let built = dir.join("init");
+    init.program().build(arch, &built)?;
+    let root = Initramfs::new().program(INIT, &built)?;
+    let Some(program) = program else {
+        return Ok(root);
+    };
+    let built = dir.join("program");
+    program.build(arch, &built)?;
+    root.program(PROGRAM, &built)
+}
+
+/// What our or mainline's init says when something did not work tells more than what is missing then.
+fn no_failed_stage(seen: &Transcript) -> Result<()> {
+    let failed = |line: &&String| {
+        (line.contains("lu-init:") && line.contains(" failed: ")) || line.contains("INIT: Failed")
+    };
+    match seen.lines().iter().find(failed) {
+        Some(line) => bail!("the guest gave up: {line}"),
+        None => Ok(()),
+    }
+}
+
+/// What our init says when the program of a stage has ended well.
+fn stage_done(stage: &str) -> String {
+    format!("lu-init: stage {stage} done")
+}
+
+/// Live update is off by default, and userspace may write to the log only so often.
+fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
+    let boot = boot
+        .cmdline("kho=on")
+        .cmdline("liveupdate=on")
+        .cmdline("printk.devkmsg=on");
+    cmdline
+        .iter()
+        .fold(boot, |boot, argument| boot.cmdline(argument))
+}
+
+fn must_show(lines: &[String], texts: &[String], when: &str) -> Result<()> {
+    for text in texts {
+        ensure!(
+            lines.iter().any(|line| line.contains(text)),
+            "the console of the kernel {when} the live update does not show {text:?}"
+        );
+    }
+    Ok(())
+}
+
+fn check_ktap(lines: &[String], count: Option<usize>) -> Result<()> {
+    match count {
+        None => Ok(()),
+        Some(count) => Ktap::parse(lines.iter().map(String::as_str)).require_all_passed(count),
+    }
+}
+
+/// Makes one test for each [`Direction`], in a module of the given name.
+#[macro_export]
+macro_rules! in_all_directions {
+    ($name:ident, $run:expr) => {
+        mod $name {
+            use super::*;
+
+            fn run(direction: $crate::Direction) -> $crate::TestResult {
+                let run: fn($crate::Direction) -> anyhow::Result<()> = $run;
+                Ok(run(direction)?)
+            }
+
+            #[test]
+            fn rust_to_rust() -> $crate::TestResult {
+                run($crate::Direction::RustToRust)
+            }
+
+            #[test]
+            fn mainline_to_rust() -> $crate::TestResult {
+                run($crate::Direction::MainlineToRust)
+            }
+
+            #[test]
+            fn rust_to_mainline() -> $crate::TestResult {
+                run($crate::Direction::RustToMainline)
+            }
+
+            #[test]
+            fn mainline_to_mainline() -> $crate::TestResult {
+                run($crate::Direction::MainlineToMainline)
+            }
+        }
+    };
+}

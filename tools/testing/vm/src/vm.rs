@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One run of QEMU.
+
+use std::fs;
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+use crate::arch::Arch;
+use crate::console::Console;
+use crate::console::Event;
+use crate::console::Transcript;
+use crate::initramfs::Initramfs;
+use crate::places;
+use crate::places::Turn;
+use crate::splat::Splats;
+
+/// How long a guest may take from power on to power off, unless a test says otherwise. Two boots
+/// take 8 seconds on an idle machine; the rest is for one that is busy building kernels.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(180);
+
+/// How much longer a guest may talk after its first complaint, so that the backtrace is seen.
+const AFTER_SPLAT: Duration = Duration::from_secs(5);
+
+/// How a guest is to be started.
+pub struct Boot {
+    name: String,
+    arch: Arch,
+    kernel: PathBuf,
+    initramfs: Initramfs,
+    memory_mib: u32,
+    cpus: u32,
+    cmdline: Vec<String>,
+    qemu_args: Vec<String>,
+    deadline: Duration,
+    splats: Splats,
+}
+
+impl Boot {
+    /// A guest with 1 GiB and two processors that boots `kernel`. Its logs go to a directory of
+    /// that `name`.
+    pub fn new(name: &str, arch: Arch, kernel: &Path, initramfs: Initramfs) -> Self {
+        Self {
+            name: name.to_owned(),
+            arch,
+            kernel: kernel.to_path_buf(),
+            initramfs,
+            memory_mib: 1024,
+            cpus: 2,
+            cmdline: vec![arch.console().to_owned(), "panic=-1".to_owned()],
+            qemu_args: Vec::new(),
+            deadline: DEFAULT_DEADLINE,
+            splats: Splats::none_allowed(),
+        }
+    }
+
+    /// The size of memory.
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// The number of processors.
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// Adds to the kernel's command line.
+    pub fn cmdline(mut self, argument: &str) -> Self {
+        self.cmdline.push(argument.to_owned());
+        self
+    }
+
+    /// Adds arguments for QEMU: devices, another machine.
+    pub fn qemu_args<I, S>(mut self, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        self.qemu_args.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Makes guest time count instructions, with one processor: figures repeat to the last digit.
+    pub fn count_instructions(self) -> Self {
+        self.cpus(1).qemu_args(["-icount", "shift=0,sleep=off"])
+    }
+
+    /// Lets a debugger connect to a UNIX socket at `socket`; the guest waits for it to say go.
+    pub fn debugger(self, socket: &Path) -> Self {
+        let device = format!("unix:{},server=on,wait=off", socket.display());
+        self.qemu_args(["-S".to_owned(), "-gdb".to_owned(), device])
+    }
+
+    /// How long the guest may take until it is powered off.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Which complaints of the kernel are fine.
+    pub fn splats(mut self, splats: Splats) -> Self {
+        self.splats = splats;
+        self
+    }
+
+    /// Waits for its turn and starts QEMU.
+    pub fn start(self) -> Result<Vm> {
+        let dir = places::log_dir(&self.name)?;
+        let initrd = dir.join("initramfs.cpio");
+        fs::write(&initrd, self.initramfs.build()?)
+            .with_context(|| format!("writing {}", initrd.display()))?;
+        let errors = dir.join("qemu.log");
+        let stderr =
+            File::create(&errors).with_context(|| format!("creating {}", errors.display()))?;
+
+        // setpriv makes the kernel end QEMU should this process die without unwinding.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", self.arch.qemu()])
+            .args(self.arch.machine())
+            .args([
+                "-accel",
+                "tcg",
+                "-no-reboot",
+                "-nodefaults",
+                "-display",
+                "none",
+            ])
+            .args([
+                "-chardev",
+                "stdio,id=console,signal=off",
+                "-serial",
+                "chardev:console",
+            ])
+            .args([
+                "-m",
+                &format!("{}M", self.memory_mib),
+                "-smp",
+                &self.cpus.to_string(),
+            ])
+            .args(&self.qemu_args)
+            .args(["-append", &self.cmdline.join(" ")])
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&initrd)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr);
+        fs::write(dir.join("command"), format!("{command:?}\n"))
+            .with_context(|| format!("writing to {}", dir.display()))?;
+
+        let turn = Turn::wait()?;
+        let mut child = command.spawn().with_context(|| {
+            format!(
+                "starting {} by setpriv; `make test` installs both (packages qemu-system and util-linux)",
+                self.arch.qemu()
+            )
+        })?;
+        let stdout = child.stdout.take().context("QEMU has no standard output")?;
+        let qemu = Qemu { child, _turn: turn };
+        let console = Console::follow(stdout, &dir.join("console.log"), self.splats)?;
+        Ok(Vm {
+            name: self.name,
+            qemu,
+            console,
+            errors,
+            started: Instant::now(),
+            deadline: self.deadline,
+        })
+    }
+}
+
+/// The process, which does not outlive this.
+struct Qemu {
+    child: Child,
+    _turn: Turn,
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // It may have ended by itself, then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running guest. Dropping it ends it.
+pub struct Vm {
+    name: String,
+    qemu: Qemu,
+    console: Console,
+    errors: PathBuf,
+    started: Instant,
+    deadline: Duration,
+}
+
+impl Vm {
+    /// Waits for a line with `text` in it.
+    pub fn wait_for(&mut self, text: &str) -> Result<String> {
+        let deadline = self.started + self.deadline;
+        loop {
+            match self.console.next(deadline) {
+                Event::Line(line) if line.contains(text) => return Ok(line),
+                Event::Line(_) => self.fail_on_splat()?,
+                Event::End => return Err(self.gone(text)),
+                Event::Timeout => return Err(self.late(&format!("{text:?} did not appear"))),
+            }
+        }
+    }
+
+    /// Waits until the guest powers off or reboots, and gives all it has said.
+    pub fn finish(mut self) -> Result<Transcript> {
+        let deadline = self.started + self.deadline;
+        loop {
+            match self.console.next(deadline) {
+                Event::Line(_) => self.fail_on_splat()?,
+                Event::End => break,
+                Event::Timeout => return Err(self.late("the guest did not power off")),
+            }
+        }
+        let status = self.qemu.child.wait().context("waiting for QEMU")?;
+        if !status.success() {
+            bail!("{}: QEMU ended with {status}\n{}", self.name, self.tail());
+        }
+        Ok(self.console.into_transcript())
+    }
+
+    /// A complaint fails the test, once the rest of it was heard.
+    fn fail_on_splat(&mut self) -> Result<()> {
+        let Some(splat) = self.console.seen().splats().first().cloned() else {
+            return Ok(());
+        };
+        let deadline = (Instant::now() + AFTER_SPLAT).min(self.started + self.deadline);
+        while let Event::Line(_) = self.console.next(deadline) {}
+        bail!(
+            "{}: the kernel complains ({}): {}\n{}",
+            self.name,
+            splat.why,
+            splat.line.trim(),
+            self.tail()
+        );
+    }
+
+    fn gone(&mut self, text: &str) -> anyhow::Error {
+        anyhow::anyhow!(
+            "{}: the guest ended before {text:?} appeared\n{}",
+            self.name,
+            self.tail()
+        )
+    }
+
+    fn late(&self, what: &str) -> anyhow::Error {
+        let seconds = self.deadline.as_secs();
+        anyhow::anyhow!("{}: {what} within {seconds} s\n{}", self.name, self.tail())
+    }
+
+    fn tail(&self) -> String {
+        let mut text = self.console.seen().tail();
+        let errors = fs::read_to_string(&self.errors).unwrap_or_default();
+        if !errors.is_empty() {
+            text.push_str(&format!(
+                "QEMU itself says ({}):\n{errors}",
+                self.errors.display()
+            ));
+        }
+        text
+    }
+}
