@@ -5,6 +5,8 @@
 #![deny(unsafe_code)]
 
 pub mod abi;
+#[cfg(CONFIG_LIVEUPDATE)]
+mod handlers;
 #[allow(unsafe_code, reason = "this is where it lives")]
 mod kernel;
 mod kho;

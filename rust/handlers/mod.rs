@@ -4,6 +4,7 @@
 //!
 //! Each handler uses [`crate::kernel::liveupdate`] and what other drivers could use, too.
 
+#[allow(unsafe_code, reason = "entry points for C")]
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 mod exports;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]

@@ -139,12 +139,6 @@ impl FlbRef {
         }
     }
 
-    /// The compatible string, ended by NUL.
-    pub(crate) fn compatible(&self) -> &[u8; FLB_COMPAT_LEN] {
-        // SAFETY: Valid by the type invariant. `c_char` is `u8`.
-        unsafe { &(*self.ptr.as_ptr()).compatible }
-    }
-
     /// Saves the shared state. Returns the handle for the next kernel and the live object.
     pub(crate) fn preserve(&self) -> Result<(u64, FlbObject)> {
         let preserve = self.ops().preserve.ok_or(EINVAL)?;

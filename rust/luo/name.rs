@@ -3,7 +3,6 @@
 //! Names that arrive as byte arrays of fixed size.
 
 use kernel::fmt;
-use kernel::prelude::*;
 use kernel::str::BStr;
 
 use crate::abi::luo::FLB_COMPAT_LEN;

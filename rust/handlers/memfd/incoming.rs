@@ -19,8 +19,8 @@ use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::memfd;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
+use crate::kernel::vmap::MappedPages;
 use crate::kho;
-use crate::kho::vmalloc::RestoredVmalloc;
 use crate::kho::Handed;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
@@ -110,7 +110,7 @@ impl Memfd {
 
 /// The folios of a memfd, of which nobody has taken the first `taken`.
 struct Contents {
-    table: RestoredVmalloc,
+    table: MappedPages,
     /// Entries in the table, of which the first `taken` are done with.
     count: usize,
     taken: usize,

@@ -15,6 +15,7 @@ use crate::abi::memfd::ALL_SEALS;
 use crate::kernel::memfd::PinnedFolios;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
+use crate::kernel::vmap::Area;
 use crate::kho;
 use crate::kho::Batch;
 use crate::kho::Preserved;
@@ -169,7 +170,8 @@ struct Table(KhoVmalloc);
 
 impl Table {
     fn preserve(entries: &VVec<FolioSer>) -> Result<Self> {
-        Ok(Self(kho::vmalloc::preserve(entries.as_ptr().cast())?))
+        let area = Area::of(entries).ok_or(EINVAL)?;
+        Ok(Self(kho::vmalloc::preserve(&area)?))
     }
 }
 
