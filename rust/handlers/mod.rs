@@ -5,6 +5,7 @@
 //! Each handler uses [`crate::kernel::liveupdate`] and what other drivers could use, too.
 
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+#[allow(unsafe_code, reason = "entry points for C")]
 mod exports;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod memfd;

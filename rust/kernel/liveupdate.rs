@@ -132,8 +132,6 @@ use super::bindings;
 
 pub(crate) mod flb;
 
-#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
-mod tests;
 
 /// A file that is preserved for the next kernel, as [`FileHandler::preserve`] made it.
 pub(crate) struct Outgoing<S> {

@@ -10,7 +10,15 @@ pub(crate) mod direct_map;
 pub(crate) mod early;
 pub(crate) mod fdt;
 pub(crate) mod fmt;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod liveupdate;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+pub(crate) mod memfd;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod module;
 pub(crate) mod page;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+pub(crate) mod shmem;
 pub(crate) mod sync;
 pub(crate) mod tree_page;
 pub(crate) mod uts;

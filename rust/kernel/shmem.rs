@@ -125,11 +125,6 @@ pub(crate) struct LockedInode<'a> {
 }
 
 impl<'a> LockedInode<'a> {
-    /// The file that the lock was taken by.
-    pub(crate) fn file(&self) -> &'a ShmemFile {
-        self.file
-    }
-
     /// Keeps every page of the file where it is in the file: from now on its size stays and
     /// `fallocate()` is refused. Contents may change. Dropping the result undoes it.
     pub(crate) fn freeze<'g>(&'g mut self) -> Frozen<'g, 'a> {

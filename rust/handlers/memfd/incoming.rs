@@ -19,8 +19,8 @@ use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::memfd;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
+use crate::kernel::vmap::MappedPages;
 use crate::kho;
-use crate::kho::vmalloc::RestoredVmalloc;
 use crate::kho::Handed;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
@@ -51,10 +51,7 @@ fn with_memfd<T>(data: u64, f: impl FnOnce(Memfd) -> Result<T>) -> Result<T> {
 
 /// Logs what is wrong, and says it as an error number.
 fn refused(error: MemfdError) -> Error {
-    pr_err!(
-        "memfd: refused what the previous kernel left: {}\n",
-        format_args!("{error}")
-    );
+    pr_err!("memfd: refused what the previous kernel left: {}\n", error);
     match error {
         MemfdError::UnknownSeals { .. } => EOPNOTSUPP,
         MemfdError::BadSize { .. } => EFBIG,
@@ -110,7 +107,7 @@ impl Memfd {
 
 /// The folios of a memfd, of which nobody has taken the first `taken`.
 struct Contents {
-    table: RestoredVmalloc,
+    table: MappedPages,
     /// Entries in the table, of which the first `taken` are done with.
     count: usize,
     taken: usize,
@@ -121,7 +118,7 @@ impl Contents {
     fn open(ser: &MemfdSer, checked: Option<&Checked>) -> Result<Self> {
         let descriptor = ser.folios;
         let table = kho::vmalloc::restore(&descriptor)?;
-        let room = table.len() / size_of::<FolioSer>();
+        let room = table.bytes().len() / size_of::<FolioSer>();
         if let Some(checked) = checked {
             checked
                 .check_array(descriptor.total_pages.into())
@@ -136,7 +133,7 @@ impl Contents {
     }
 
     fn entries(&self) -> &[FolioSer] {
-        match <[FolioSer]>::ref_from_prefix_with_elems(&self.table, self.count) {
+        match <[FolioSer]>::ref_from_prefix_with_elems(self.table.bytes(), self.count) {
             Ok((entries, _)) => entries,
             // `open` has made sure that they fit, and bytes have any alignment.
             Err(_) => &[],

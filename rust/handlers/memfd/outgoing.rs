@@ -9,7 +9,6 @@ use kernel::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::abi::kho::KhoVmalloc;
-use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::ALL_SEALS;
 use crate::kernel::memfd::PinnedFolios;
@@ -121,7 +120,7 @@ impl Contents {
 
         let folios = Folios::preserve(pinned)?;
         Ok(Self {
-            table: Table::preserve(folios.pinned.entries())?,
+            table: Table::preserve(&folios.pinned)?,
             folios,
         })
     }
@@ -168,8 +167,9 @@ impl Drop for Folios {
 struct Table(KhoVmalloc);
 
 impl Table {
-    fn preserve(entries: &VVec<FolioSer>) -> Result<Self> {
-        Ok(Self(kho::vmalloc::preserve(entries.as_ptr().cast())?))
+    fn preserve(pinned: &PinnedFolios) -> Result<Self> {
+        let area = pinned.area().ok_or(EINVAL)?;
+        Ok(Self(kho::vmalloc::preserve(&area)?))
     }
 }
 
