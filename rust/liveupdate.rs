@@ -11,15 +11,11 @@ mod handlers;
 mod kernel;
 mod kho;
 pub mod logic;
+#[cfg(CONFIG_LIVEUPDATE)]
+mod luo;
+
+#[cfg(CONFIG_LIVEUPDATE)]
+use crate::kernel::local_module::LocalModule;
 
 /// What `pr_*!` puts in front of each line.
 const __LOG_PREFIX: &[u8] = b"liveupdate\0";
-
-/// The owner of what is registered with C. Built-in code is never unloaded.
-struct LocalModule;
-
-impl ::kernel::ModuleMetadata for LocalModule {
-    const NAME: &'static ::kernel::str::CStr = c"liveupdate";
-
-    const THIS_MODULE: ::kernel::ThisModule = kernel::module::BUILT_IN;
-}

@@ -11,7 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 
-#include "../../../../mm/internal.h"
+#include "mm/internal.h"
 #include "memfd.h"
 
 static int __init memfd_handler_init(void)

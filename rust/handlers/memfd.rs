@@ -28,7 +28,6 @@ use crate::kernel::shmem::ShmemFile;
 mod incoming;
 mod outgoing;
 
-
 /// The handler. All of its state is in the files.
 struct Memfd;
 

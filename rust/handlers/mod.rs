@@ -4,8 +4,8 @@
 //!
 //! Each handler uses [`crate::kernel::liveupdate`] and what other drivers could use, too.
 
-#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 #[allow(unsafe_code, reason = "entry points for C")]
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 mod exports;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod memfd;

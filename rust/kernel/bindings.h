@@ -18,24 +18,29 @@
 #include <linux/libfdt.h>
 #include <linux/liveupdate.h>
 #include <linux/memblock.h>
-#include <linux/memfd.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
-#include <linux/swap.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
-#include <uapi/linux/memfd.h>
 
 #include <asm/early_ioremap.h>
 
-#include "mm/internal.h"
 #include "mm/mm_init.h"
 #include "mm/vmalloc.h"
 #include "kernel/kexec_internal.h"
 
 #include "../ffi/kho.h"
+#ifdef CONFIG_LIVEUPDATE
+#include <linux/anon_inodes.h>
+#include <linux/uaccess.h>
+#include "../ffi/luo.h"
+#endif
+#ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
+#include <linux/memfd.h>
+#include <linux/shmem_fs.h>
+#include <uapi/linux/memfd.h>
+#include "mm/internal.h"
 #include "../ffi/memfd.h"
+#endif
 
 /* Constants that are macros with casts, which bindgen does not read. */
 static const unsigned long LU_VM_ALLOC = VM_ALLOC;

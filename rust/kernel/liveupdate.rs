@@ -132,7 +132,6 @@ use super::bindings;
 
 pub(crate) mod flb;
 
-
 /// A file that is preserved for the next kernel, as [`FileHandler::preserve`] made it.
 pub(crate) struct Outgoing<S> {
     /// What the next kernel's handler is given. Usually a physical address in preserved memory.

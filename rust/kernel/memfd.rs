@@ -23,7 +23,6 @@ use super::direct_map;
 use super::page::Folio;
 use super::shmem;
 use super::shmem::ShmemFile;
-use super::vmap;
 
 /// Pages of a file that are pinned by one call. Bounds the size of the array between C and here.
 const WINDOW: u64 = 1 << 16;
@@ -198,10 +197,9 @@ impl PinnedFolios {
         Ok(self.entries.reserve(wanted, GFP_KERNEL | __GFP_ZERO)?)
     }
 
-    /// The memory that the entries are in. [`None`] if there are none.
-    pub(crate) fn area(&self) -> Option<vmap::Area<'_>> {
-        // SAFETY: The vector frees its memory only when it is changed or dropped, and is borrowed.
-        unsafe { vmap::Area::find(self.entries.as_ptr().cast()) }
+    /// One entry for each folio, in the order of the file, as the next kernel wants them.
+    pub(crate) fn entries(&self) -> &VVec<FolioSer> {
+        &self.entries
     }
 
     /// Number of folios.

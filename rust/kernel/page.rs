@@ -112,16 +112,6 @@ impl OwnedFolio {
         NonNull::new(folio).map(Self).ok_or(ENOMEM)
     }
 
-    /// Takes over a reference from C.
-    ///
-    /// # Safety
-    ///
-    /// `folio` points at a folio and the caller gives one of its references up.
-    pub(crate) unsafe fn from_raw(folio: NonNull<bindings::folio>) -> Self {
-        // INVARIANT: By the caller's promise.
-        Self(folio)
-    }
-
     /// Gives the reference up, to be taken back by [`OwnedFolio::reclaim`] or never.
     pub(crate) fn leak(self) -> PhysAddr {
         let phys = self.phys();
@@ -420,6 +410,19 @@ pub(crate) fn node_of(pfn: Pfn) -> i32 {
     // SAFETY: The callee looks the node up; for a frame without a page the result means nothing,
     // and what it reads exists for all frames below the end of memory.
     unsafe { bindings::lu_pfn_to_nid(pfn.get() as usize) }
+}
+
+/// The page at `phys`, which a leaked reference keeps.
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+pub(crate) fn peek(phys: PhysAddr) -> Option<&'static [u8]> {
+    // SAFETY: The function takes any number and gives NULL where there is no page.
+    let page = NonNull::new(unsafe { bindings::lu_online_page(phys.pfn().get() as usize) })?;
+
+    if private_of(page).load(Relaxed) as u64 >> 32 != LEAKED {
+        return None;
+    }
+    // SAFETY: There is RAM in the direct map, and whoever leaked it does not write to it.
+    Some(unsafe { core::slice::from_raw_parts(direct_map::address_of(phys), PAGE_SIZE) })
 }
 
 /// The highest order that the page allocator deals in (`MAX_PAGE_ORDER`).

@@ -15,7 +15,6 @@
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
-use crate::abi::addr::PhysAddr;
 use crate::abi::kho::Geometry;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::early;
@@ -66,8 +65,10 @@ pub(super) fn survey(found: &Found) {
     let sound = read_tree(found, &ram, &mut pages);
 
     if sound {
-        mark_busy(found, &ram, &pages, &mut blocks, end);
-        extend_scratch(&mut blocks, end);
+        if let Some(mut busy) = BusyBlocks::new(&mut blocks, end) {
+            mark_busy(found, &ram, &pages, &mut busy);
+            extend_scratch(&busy);
+        }
     }
     blocks.free();
     *SURVEY.lock() = Some(Survey { ram, pages, sound });
@@ -133,10 +134,7 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
 
 /// Marks the blocks that have preserved memory or nodes of the tree, which are not preserved but
 /// are read again.
-fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut [u64], end: PhysAddr) {
-    let Some(mut blocks) = BusyBlocks::new(blocks, end) else {
-        return;
-    };
+fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut BusyBlocks<'_>) {
     for (start, end) in pageset::Ranges::new(pages) {
         if let (Some(start), Some(end)) = (start.phys(), end.phys()) {
             blocks.mark(start, end);
@@ -152,10 +150,7 @@ fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut [u64], end
 
 /// Makes all free blocks scratch, so that early boot does not run out of memory.
 #[link_section = ".init.text"]
-fn extend_scratch(blocks: &mut [u64], end: PhysAddr) {
-    let Some(blocks) = BusyBlocks::new(blocks, end) else {
-        return;
-    };
+fn extend_scratch(blocks: &BusyBlocks<'_>) {
     for (start, end) in blocks.gaps() {
         if let Some(size) = end.checked_sub(start) {
             if early::mark_scratch(start, size).is_err() {

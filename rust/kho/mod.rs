@@ -32,6 +32,9 @@ mod subtree;
 pub(crate) mod vmalloc;
 
 
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+mod tests;
+
 pub(crate) use handed::Handed;
 pub(crate) use incoming::is_enabled;
 pub(crate) use outgoing::Batch;

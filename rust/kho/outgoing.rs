@@ -7,6 +7,10 @@ use kernel::warn_on;
 
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+use crate::abi::kho::Geometry;
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+use crate::abi::PAGE_SHIFT;
 use crate::kernel::page;
 use crate::kernel::page::Folio;
 use crate::kernel::sync::MutexGuard;
@@ -157,4 +161,14 @@ pub(super) fn unpreserve_block(pfn: Pfn, order: u32) {
     if let Ok(mut batch) = Batch::begin() {
         batch.unpreserve_block(pfn, order);
     }
+}
+
+/// Whether a block that begins at `phys` is preserved.
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+pub(super) fn is_preserved(phys: PhysAddr) -> bool {
+    TREE.lock().as_ref().is_some_and(|tree| {
+        (0..=Geometry::<PAGE_SHIFT>::MAX_ORDER)
+            .filter_map(|order| <Key>::from_phys(phys, order))
+            .any(|key| tree.contains(key.raw()))
+    })
 }

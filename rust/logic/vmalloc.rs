@@ -251,7 +251,7 @@ impl<'a, M: ChunkMem, const SHIFT: u32> Area<'a, M, SHIFT> {
         // Of an order that high not one block fits into 32 bits of pages.
         let block = 1u32.checked_shl(u32::from(area.order)).unwrap_or(0);
 
-        if area.total_pages == 0 || block == 0 || area.total_pages % block != 0 {
+        if area.total_pages == 0 || block == 0 || area.total_pages & (block - 1) != 0 {
             return Err(VmallocError::BadLength {
                 pages: area.total_pages,
                 order: area.order,

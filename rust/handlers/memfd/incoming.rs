@@ -51,7 +51,10 @@ fn with_memfd<T>(data: u64, f: impl FnOnce(Memfd) -> Result<T>) -> Result<T> {
 
 /// Logs what is wrong, and says it as an error number.
 fn refused(error: MemfdError) -> Error {
-    pr_err!("memfd: refused what the previous kernel left: {}\n", error);
+    pr_err!(
+        "memfd: refused what the previous kernel left: {}\n",
+        format_args!("{error}")
+    );
     match error {
         MemfdError::UnknownSeals { .. } => EOPNOTSUPP,
         MemfdError::BadSize { .. } => EFBIG,
@@ -118,7 +121,7 @@ impl Contents {
     fn open(ser: &MemfdSer, checked: Option<&Checked>) -> Result<Self> {
         let descriptor = ser.folios;
         let table = kho::vmalloc::restore(&descriptor)?;
-        let room = table.bytes().len() / size_of::<FolioSer>();
+        let room = table.len() / size_of::<FolioSer>();
         if let Some(checked) = checked {
             checked
                 .check_array(descriptor.total_pages.into())
@@ -133,7 +136,7 @@ impl Contents {
     }
 
     fn entries(&self) -> &[FolioSer] {
-        match <[FolioSer]>::ref_from_prefix_with_elems(self.table.bytes(), self.count) {
+        match <[FolioSer]>::ref_from_prefix_with_elems(&self.table, self.count) {
             Ok((entries, _)) => entries,
             // `open` has made sure that they fit, and bytes have any alignment.
             Err(_) => &[],

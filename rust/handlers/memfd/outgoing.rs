@@ -9,11 +9,13 @@ use kernel::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::abi::kho::KhoVmalloc;
+use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::ALL_SEALS;
 use crate::kernel::memfd::PinnedFolios;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
+use crate::kernel::vmap::Area;
 use crate::kho;
 use crate::kho::Batch;
 use crate::kho::Preserved;
@@ -120,7 +122,7 @@ impl Contents {
 
         let folios = Folios::preserve(pinned)?;
         Ok(Self {
-            table: Table::preserve(&folios.pinned)?,
+            table: Table::preserve(folios.pinned.entries())?,
             folios,
         })
     }
@@ -167,8 +169,8 @@ impl Drop for Folios {
 struct Table(KhoVmalloc);
 
 impl Table {
-    fn preserve(pinned: &PinnedFolios) -> Result<Self> {
-        let area = pinned.area().ok_or(EINVAL)?;
+    fn preserve(entries: &VVec<FolioSer>) -> Result<Self> {
+        let area = Area::of(entries).ok_or(EINVAL)?;
         Ok(Self(kho::vmalloc::preserve(&area)?))
     }
 }

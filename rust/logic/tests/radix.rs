@@ -6,16 +6,8 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::logic::mem::for_each_shift;
 use crate::logic::mem::Memory;
-
-/// Runs one body for pages of 4, 16 and 64 KiB.
-macro_rules! for_each_shift {
-    ($run:ident $(, $arg:expr)*) => {
-        $run::<12>($($arg),*);
-        $run::<14>($($arg),*);
-        $run::<16>($($arg),*);
-    };
-}
 
 /// One operation on a tree.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +77,10 @@ fn apply<const SHIFT: u32>(ops: &[Op]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
-    fn behaves_like_a_set(ops in prop::collection::vec(any_op(), 0..120)) {
+    fn behaves_like_a_set(ops in prop::collection::vec(any_op(), 0..60)) {
         for_each_shift!(apply, &ops);
     }
 }
