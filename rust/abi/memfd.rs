@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A preserved memfd.
+//!
+//! C counterpart: `include/linux/kho/abi/memfd.h`. [`MemfdSer`] is what a file's `data` points
+//! to; its `folios` is a vmalloc area that holds `nr_folios` entries of [`FolioSer`], in
+//! ascending order of their index.
+
+use zerocopy_derive::FromBytes;
+use zerocopy_derive::Immutable;
+use zerocopy_derive::IntoBytes;
+use zerocopy_derive::KnownLayout;
+
+use super::addr::Pfn;
+use super::assert_layout;
+use super::kho::KhoVmalloc;
+
+/// Compatible string of the handler (`MEMFD_LUO_FH_COMPATIBLE`).
+pub const COMPATIBLE: &str = "memfd-v2";
+
+/// The folio holds data of the user (`MEMFD_LUO_FOLIO_DIRTY`).
+pub const FOLIO_DIRTY: u16 = 1 << 0;
+
+/// The folio's contents are valid; otherwise it wants zeroing before use
+/// (`MEMFD_LUO_FOLIO_UPTODATE`).
+pub const FOLIO_UPTODATE: u16 = 1 << 1;
+
+/// All folio flags that this version knows.
+pub const FOLIO_FLAGS: u16 = FOLIO_DIRTY | FOLIO_UPTODATE;
+
+/// All seals that this version preserves (`MEMFD_LUO_ALL_SEALS`): `F_SEAL_SEAL`, `_SHRINK`,
+/// `_GROW`, `_WRITE`, `_FUTURE_WRITE` and `_EXEC`, as in the userspace ABI.
+pub const ALL_SEALS: u32 = 0x0001 | 0x0002 | 0x0004 | 0x0008 | 0x0010 | 0x0020;
+
+/// Bits of [`FolioSer::pfn_flags`] that hold the frame number.
+const PFN_BITS: u32 = 52;
+
+/// One folio of the file (`struct memfd_luo_folio_ser`).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed)]
+pub struct FolioSer {
+    /// Frame number in the low 52 bits, flags in the upper 12 (C: `u64 pfn:52, flags:12`).
+    pub pfn_flags: u64,
+    /// Offset of the folio in the file, in pages.
+    pub index: u64,
+}
+
+assert_layout!(FolioSer, 16, { pfn_flags: 0, index: 8 });
+
+impl FolioSer {
+    /// Packs an entry; [`None`] where `pfn` needs more than 52 bits or `flags` more than 12.
+    #[inline]
+    pub const fn new(pfn: Pfn, flags: u16, index: u64) -> Option<Self> {
+        if pfn.get() >> PFN_BITS != 0 || flags >> (64 - PFN_BITS) != 0 {
+            return None;
+        }
+        Some(Self {
+            // The cast only widens; `From` is not const.
+            pfn_flags: pfn.get() | (flags as u64) << PFN_BITS,
+            index,
+        })
+    }
+
+    /// First page frame of the folio. Zero stands for a hole.
+    #[inline]
+    pub const fn pfn(&self) -> Pfn {
+        Pfn::new(self.pfn_flags & ((1 << PFN_BITS) - 1))
+    }
+
+    /// `FOLIO_*`, at most 12 bits.
+    #[inline]
+    pub const fn flags(&self) -> u16 {
+        // Twelve bits remain after the shift.
+        (self.pfn_flags >> PFN_BITS) as u16
+    }
+
+    /// Offset of the folio in the file, in pages.
+    #[inline]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+/// The file itself (`struct memfd_luo_ser`).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed)]
+pub struct MemfdSer {
+    /// File position in bytes.
+    pub pos: u64,
+    /// File size in bytes.
+    pub size: u64,
+    /// `F_SEAL_*`, a subset of [`ALL_SEALS`].
+    pub seals: u32,
+    /// Flags of the file: none are defined, all bits are zero.
+    pub flags: u32,
+    /// Entries in the array.
+    pub nr_folios: u64,
+    /// The array of [`FolioSer`]; not set where `nr_folios` is zero.
+    pub folios: KhoVmalloc,
+}
+
+assert_layout!(MemfdSer, 48, {
+    pos: 0,
+    size: 8,
+    seals: 16,
+    flags: 20,
+    nr_folios: 24,
+    folios: 32,
+});

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C that KHO in Rust cannot do without: boot parameters, initcalls, exports,
+ * and wrappers for inline functions and macros.
+ */
+
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <linux/cma.h>
+#include <linux/crash_dump.h>
+#include <linux/init.h>
+#include <linux/kasan.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho_radix_tree.h>
+#include <linux/kmemleak.h>
+#include <linux/kstrtox.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/page-isolation.h>
+#include <linux/slab.h>
+#include <linux/utsname.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_X86
+#include <asm/e820/api.h>
+#endif
+
+#include "mm/internal.h"
+#include "mm/mm_init.h"
+#include "mm/vmalloc.h"
+#include "kho.h"
+
+/* Boot parameters and initcalls. */
+
+static int __init kho_param_enable(char *value)
+{
+	bool on;
+	int err = kstrtobool(value, &on);
+
+	return err ?: lu_kho_param_enable(on);
+}
+early_param("kho", kho_param_enable);
+
+static int __init kho_param_scratch(char *value)
+{
+	return value ? lu_kho_param_scratch(value, strlen(value)) : -EINVAL;
+}
+early_param("kho_scratch", kho_param_scratch);
+
+static int __init kho_init(void)
+{
+	return lu_kho_init();
+}
+fs_initcall(kho_init);
+
+/* The symbols that modules may use are those of mainline. */
+
+EXPORT_SYMBOL_GPL(kho_is_enabled);
+EXPORT_SYMBOL_GPL(is_kho_boot);
+EXPORT_SYMBOL_GPL(kho_radix_add_key);
+EXPORT_SYMBOL_GPL(kho_radix_del_key);
+EXPORT_SYMBOL_GPL(kho_radix_init_tree);
+EXPORT_SYMBOL_GPL(kho_radix_destroy_tree);
+EXPORT_SYMBOL_GPL(kho_radix_walk_tree);
+EXPORT_SYMBOL_GPL(kho_restore_folio);
+EXPORT_SYMBOL_GPL(kho_restore_pages);
+EXPORT_SYMBOL_GPL(kho_add_subtree);
+EXPORT_SYMBOL_GPL(kho_remove_subtree);
+EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+EXPORT_SYMBOL_GPL(kho_preserve_folio);
+EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
+EXPORT_SYMBOL_GPL(kho_preserve_pages);
+EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
+EXPORT_SYMBOL_GPL(kho_preserve_vmalloc);
+EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
+EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
+EXPORT_SYMBOL_GPL(kho_alloc_preserve);
+EXPORT_SYMBOL_GPL(kho_unpreserve_free);
+EXPORT_SYMBOL_GPL(kho_restore_free);
+
+/* Locks in statics. */
+
+static DEFINE_SPINLOCK(lu_static_lock_init);
+
+void lu_static_mutex_init(struct mutex *lock, const char *name,
+			  struct lock_class_key *key, u32 *ready)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lu_static_lock_init, flags);
+	if (!*ready) {
+		__mutex_init(lock, name, key);
+		smp_store_release(ready, 1);
+	}
+	spin_unlock_irqrestore(&lu_static_lock_init, flags);
+}
+
+void lu_static_rwsem_init(struct rw_semaphore *sem, const char *name,
+			  struct lock_class_key *key, u32 *ready)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lu_static_lock_init, flags);
+	if (!*ready) {
+		__init_rwsem(sem, name, key);
+		smp_store_release(ready, 1);
+	}
+	spin_unlock_irqrestore(&lu_static_lock_init, flags);
+}
+
+/* Struct pages. */
+
+struct page *lu_online_page(unsigned long pfn)
+{
+	return pfn_to_online_page(pfn);
+}
+
+int lu_pfn_to_nid(unsigned long pfn)
+{
+	return pfn_to_nid(pfn);
+}
+
+void lu_pages_make_live(struct page *page, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++) {
+		set_page_count(page + i, 1);
+		/* The allocator's accounting never saw this page being allocated. */
+		clear_page_tag_ref(page + i);
+	}
+	adjust_managed_page_count(page, nr);
+}
+
+void lu_folio_make_live(struct page *page, unsigned int order)
+{
+	unsigned long nr = 1UL << order;
+
+	set_page_count(page, 1);
+	clear_page_tag_ref(page);
+	for (unsigned long i = 1; i < nr; i++)
+		set_page_count(page + i, 0);
+	if (order)
+		prep_compound_page(page, order);
+	adjust_managed_page_count(page, nr);
+}
+
+void *__ref lu_tree_page_alloc(void)
+{
+	if (slab_is_available())
+		return (void *)get_zeroed_page(GFP_KERNEL);
+	return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
+}
+
+void __ref lu_tree_page_free(void *page)
+{
+	if (slab_is_available())
+		free_page((unsigned long)page);
+	else
+		memblock_free(page, PAGE_SIZE);
+}
+
+void lu_radix_lock_init(struct kho_radix_tree *tree)
+{
+	mutex_init(&tree->lock);
+}
+
+struct folio *lu_folio_alloc_zeroed(unsigned int order)
+{
+	return folio_alloc(GFP_KERNEL | __GFP_ZERO, order);
+}
+
+void lu_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+unsigned int lu_max_page_order(void)
+{
+	return MAX_PAGE_ORDER;
+}
+
+/* vmalloc. */
+
+struct page **lu_page_array_alloc(unsigned long nr)
+{
+	return kvmalloc_array(nr, sizeof(struct page *), GFP_KERNEL);
+}
+
+void lu_page_array_free(struct page **pages)
+{
+	kvfree(pages);
+}
+
+struct vm_struct *lu_vm_area_alloc(unsigned long size, unsigned int shift,
+				   unsigned long flags)
+{
+	return __get_vm_area_node(size, 1UL << shift, shift,
+				  flags | VM_UNINITIALIZED,
+				  VMALLOC_START, VMALLOC_END, NUMA_NO_NODE,
+				  GFP_KERNEL, __builtin_return_address(0));
+}
+
+/* Maps @pages and hands them and the array over to @area. NULL: nothing was done. */
+void *lu_vmap_restored(struct vm_struct *area, struct page **pages,
+		       unsigned int nr, unsigned int shift)
+{
+	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
+	unsigned long addr = (unsigned long)area->addr;
+
+	if (vmap_pages_range(addr, addr + get_vm_area_size(area), PAGE_KERNEL,
+			     pages, shift))
+		return NULL;
+
+	area->nr_pages = nr;
+	area->pages = pages;
+	if (area->flags & VM_ALLOC)
+		kasan_flags |= KASAN_VMALLOC_VM_ALLOC;
+	area->addr = kasan_unpoison_vmalloc(area->addr,
+					    (unsigned long)nr << PAGE_SHIFT,
+					    kasan_flags);
+	clear_vm_uninitialized_flag(area);
+	return area->addr;
+}
+
+/* Early boot. */
+
+bool __init lu_early_is_ram(phys_addr_t start, phys_addr_t size)
+{
+#ifdef CONFIG_X86
+	/* memblock is still empty: the firmware's map is what there is. */
+	return e820__mapped_all(start, start + size, E820_TYPE_RAM);
+#else
+	return memblock_is_region_memory(start, size);
+#endif
+}
+
+unsigned int __init lu_memory_regions(void)
+{
+	return memblock.memory.cnt;
+}
+
+/* Whole pages of region @index; one without any has end below start or equal to it. */
+void __init lu_memory_region(unsigned int index, u64 *start_pfn, u64 *end_pfn,
+			     int *nid)
+{
+	const struct memblock_region *region = &memblock.memory.regions[index];
+
+	*start_pfn = memblock_region_memory_base_pfn(region);
+	*end_pfn = memblock_region_memory_end_pfn(region);
+	*nid = memblock_get_region_node(region);
+}
+
+int __init lu_next_memory_node(int nid)
+{
+	nid = nid < 0 ? first_node(node_states[N_MEMORY]) :
+			next_node(nid, node_states[N_MEMORY]);
+	return nid < MAX_NUMNODES ? nid : -1;
+}
+
+unsigned long __init lu_scratch_alignment(void)
+{
+	/*
+	 * The buddy allocator looks at neighbours up to the highest order when
+	 * it merges; struct pages there must be initialised.
+	 */
+	BUILD_BUG_ON(PAGE_SIZE * MAX_ORDER_NR_PAGES < CMA_MIN_ALIGNMENT_BYTES);
+	return PAGE_SIZE * MAX_ORDER_NR_PAGES;
+}
+
+phys_addr_t __init lu_memblock_alloc_low(phys_addr_t size, phys_addr_t align)
+{
+	return memblock_phys_alloc_range(size, align, 0, ARCH_LOW_ADDRESS_LIMIT);
+}
+
+phys_addr_t __init lu_memblock_alloc_node(phys_addr_t size, phys_addr_t align,
+					  int nid)
+{
+	if (nid < 0)
+		return memblock_phys_alloc_range(size, align, 0,
+						 MEMBLOCK_ALLOC_ACCESSIBLE);
+	return memblock_alloc_range_nid(size, align, 0,
+					MEMBLOCK_ALLOC_ACCESSIBLE, nid, true);
+}
+
+/* Bytes that the kernel has reserved, huge pages set aside at boot left out. */
+phys_addr_t __init lu_reserved_kern_bytes(bool low, int nid)
+{
+	phys_addr_t limit = low ? ARCH_LOW_ADDRESS_LIMIT : MEMBLOCK_ALLOC_ANYWHERE;
+	phys_addr_t kern, hugetlb;
+
+	if (nid < 0)
+		nid = NUMA_NO_NODE;
+	kern = memblock_reserved_kern_size(limit, nid);
+	hugetlb = memblock_reserved_hugetlb_size(limit, nid);
+	return kern > hugetlb ? kern - hugetlb : 0;
+}
+
+void *__init lu_memblock_alloc_zeroed(size_t size)
+{
+	return memblock_alloc(size, PAGE_SIZE);
+}
+
+void __init lu_memblock_free(void *mem, size_t size)
+{
+	memblock_free(mem, size);
+}
+
+bool __init lu_is_kdump_kernel(void)
+{
+	return is_kdump_kernel();
+}
+
+void __init lu_scratch_to_cma(phys_addr_t start, phys_addr_t size)
+{
+	unsigned long end_pfn = PHYS_PFN(start + size);
+
+	/* With debug_pagealloc free pages are not mapped: nothing to scan there. */
+	kmemleak_ignore_phys(start);
+	for (unsigned long pfn = PHYS_PFN(start); pfn < end_pfn;
+	     pfn += pageblock_nr_pages)
+		init_cma_reserved_pageblock(pfn_to_page(pfn));
+}
+
+void __init lu_scratch_give_back(phys_addr_t start, phys_addr_t size)
+{
+	free_reserved_area(__va(start), __va(start) + size, -1, "");
+}
+
+/* kexec_file. */
+
+int lu_kimage_add_scratch(struct kimage *image, void *array, size_t size)
+{
+	struct kexec_buf buf = {
+		.image = image,
+		.buffer = array,
+		.bufsz = size,
+		.mem = KEXEC_BUF_MEM_UNKNOWN,
+		.memsz = size,
+		.buf_align = SZ_64K,	/* easy to map in early boot */
+		.buf_max = ULONG_MAX,
+		.top_down = true,
+	};
+	int err = kexec_add_buffer(&buf);
+
+	if (!err)
+		image->kho.scratch = &image->segment[image->nr_segments - 1];
+	return err;
+}
+
+bool lu_kimage_is_crash(const struct kimage *image)
+{
+	return image->type == KEXEC_TYPE_CRASH;
+}
+
+const char *lu_uts_release(void)
+{
+	return init_uts_ns.name.release;
+}

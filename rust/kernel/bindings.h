@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: declarations that the kernel crate's bindings lack.
+ * bindgen_parameters, beside this file, says which of them become Rust.
+ */
+#include <linux/cma.h>
+#include <linux/crash_dump.h>
+#include <linux/debugfs.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho_block.h>
+#include <linux/kho_radix_tree.h>
+#include <linux/kho/abi/block.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/kexec_metadata.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/libfdt.h>
+#include <linux/liveupdate.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/utsname.h>
+#include <linux/vmalloc.h>
+
+#include <asm/early_ioremap.h>
+
+#include "mm/mm_init.h"
+#include "mm/vmalloc.h"
+#include "kernel/kexec_internal.h"
+
+#include "../ffi/kho.h"
+#ifdef CONFIG_LIVEUPDATE
+#include <linux/anon_inodes.h>
+#include <linux/uaccess.h>
+#include "../ffi/luo.h"
+#endif
+#ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
+#include <linux/memfd.h>
+#include <linux/shmem_fs.h>
+#include <uapi/linux/memfd.h>
+#include "mm/internal.h"
+#include "../ffi/memfd.h"
+#endif
+
+/* Constants that are macros with casts, which bindgen does not read. */
+static const unsigned long LU_VM_ALLOC = VM_ALLOC;
+static const unsigned long LU_VM_ALLOW_HUGE_VMAP = VM_ALLOW_HUGE_VMAP;
+#ifdef CONFIG_ARM64
+static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
+static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;
+#endif

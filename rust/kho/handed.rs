@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that the previous kernel left, before it is restored.
+
+use kernel::prelude::*;
+
+use crate::abi::addr::PhysAddr;
+use crate::abi::PAGE_SHIFT;
+use crate::kernel::page::ClaimedPages;
+use crate::kernel::page::MarkedPage;
+
+use super::incoming;
+
+/// An exclusive claim on a block that the previous kernel preserved.
+///
+/// The memory is what the previous kernel made it: input. It can be read, and then be freed.
+/// Dropping the claim leaves the block preserved and out of everyone's reach.
+///
+/// Only one claim on a block can exist, so that structures that refer to each other in circles, or
+/// two that share a block, are noticed by the second claim.
+pub(crate) struct Handed(ClaimedPages);
+
+impl Handed {
+    /// Claims the block that begins at `phys`.
+    ///
+    /// `EINVAL` for an address that is not that of a page, `ENOENT` if nothing preserved begins
+    /// there, or it was restored or claimed already, or there is no handover to restore from.
+    pub(crate) fn claim(phys: PhysAddr) -> Result<Self> {
+        if !phys.is_aligned(PAGE_SHIFT) {
+            return Err(EINVAL);
+        }
+        if !incoming::is_kho_boot() {
+            return Err(ENOENT);
+        }
+        MarkedPage::find(phys.pfn())
+            .and_then(MarkedPage::claim)
+            .map(Self)
+            .ok_or(ENOENT)
+    }
+
+    /// Physical address of the first byte.
+    pub(crate) fn phys(&self) -> PhysAddr {
+        PhysAddr::new(self.0.pfn().get() << PAGE_SHIFT)
+    }
+
+    /// All of the memory.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    /// Frees the memory. C counterpart: `kho_restore_free()`.
+    pub(crate) fn free(self) {
+        drop(self.0.take().into_folio());
+    }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the next kernel must leave alone: the radix tree of preserved blocks.
+
+use kernel::prelude::*;
+use kernel::warn_on;
+
+use crate::abi::addr::Pfn;
+use crate::abi::addr::PhysAddr;
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+use crate::abi::kho::Geometry;
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+use crate::abi::PAGE_SHIFT;
+use crate::kernel::page;
+use crate::kernel::page::Folio;
+use crate::kernel::sync::MutexGuard;
+use crate::kernel::sync::StaticMutex;
+use crate::kernel::tree_page;
+use crate::kernel::tree_page::TreePages;
+use crate::logic::key::Key;
+use crate::logic::radix::InsertError;
+use crate::logic::radix::Tree;
+use crate::logic::runs::Blocks;
+
+use super::scratch;
+
+/// The tree; none where KHO is off, and before [`start`].
+static TREE: StaticMutex<Option<Tree<TreePages>>> = StaticMutex::new(c"kho_tree", None);
+
+/// Makes the tree. Returns the address of its root, for the next kernel.
+pub(super) fn start() -> Result<PhysAddr> {
+    let tree = tree_page::new_tree()?;
+    let root = tree.root();
+    *TREE.lock() = Some(tree);
+    Ok(root)
+}
+
+/// Frees the tree, when KHO could not be set up.
+pub(super) fn stop() {
+    if let Some(tree) = TREE.lock().take() {
+        tree.destroy();
+    }
+}
+
+/// The tree under its lock, for many operations in a row.
+///
+/// Neighbouring blocks are cheap: the tree remembers where it was. Others wait meanwhile, so that
+/// nobody should go on for too long. Nothing is undone on drop.
+pub(crate) struct Batch(MutexGuard<Option<Tree<TreePages>>>);
+
+impl Batch {
+    /// Takes the lock. May sleep. `EINVAL` where KHO is off.
+    #[inline]
+    pub(crate) fn begin() -> Result<Self> {
+        let guard = TREE.lock();
+        if guard.is_none() {
+            return Err(EINVAL);
+        }
+        Ok(Self(guard))
+    }
+
+    /// Preserves a folio, which its owner must not free or split before it is unpreserved.
+    ///
+    /// Doing it twice is the same as doing it once. May sleep. `ENOMEM`, or `EINVAL` if the folio
+    /// lies in scratch memory (checked with `CONFIG_KEXEC_HANDOVER_DEBUG` only).
+    ///
+    /// C counterpart: `kho_preserve_folio()`.
+    #[inline]
+    pub(crate) fn preserve(&mut self, folio: &Folio) -> Result {
+        self.preserve_block(folio.pfn(), folio.order())
+    }
+
+    /// Takes [`Batch::preserve`] back. C counterpart: `kho_unpreserve_folio()`.
+    #[inline]
+    pub(crate) fn unpreserve(&mut self, folio: &Folio) {
+        self.unpreserve_block(folio.pfn(), folio.order());
+    }
+
+    #[inline]
+    fn preserve_block(&mut self, pfn: Pfn, order: u32) -> Result {
+        let key = <Key>::new(pfn, order).ok_or(EINVAL)?;
+        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) && in_scratch(pfn, 1 << order) {
+            return Err(EINVAL);
+        }
+        let Some(tree) = self.0.as_mut() else {
+            return Err(EINVAL);
+        };
+        match tree.insert(key.raw()) {
+            Ok(_) => Ok(()),
+            Err(InsertError::OutOfMemory) => Err(ENOMEM),
+            Err(InsertError::Range) => Err(ERANGE),
+        }
+    }
+
+    #[inline]
+    fn unpreserve_block(&mut self, pfn: Pfn, order: u32) {
+        let removed = match (<Key>::new(pfn, order), self.0.as_mut()) {
+            (Some(key), Some(tree)) => tree.remove(key.raw()),
+            _ => false,
+        };
+        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) {
+            // The caller's bug: who unpreserves what is not preserved has lost track.
+            let _ = warn_on!(!removed);
+        }
+    }
+
+    /// Preserves pages of order 0 from `start` to before `end`; all of them or none.
+    ///
+    /// C counterpart: `kho_preserve_pages()`.
+    pub(crate) fn preserve_pages(&mut self, start: Pfn, end: Pfn) -> Result {
+        for (pfn, order) in Blocks::new(start, end, page::node_of) {
+            if let Err(error) = self.preserve_block(pfn, order) {
+                self.unpreserve_until(start, end, pfn);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes [`Batch::preserve_pages`] with the same range back.
+    ///
+    /// C counterpart: `kho_unpreserve_pages()`.
+    pub(crate) fn unpreserve_pages(&mut self, start: Pfn, end: Pfn) {
+        self.unpreserve_until(start, end, end);
+    }
+
+    /// Unpreserves the blocks of a range up to the one at `stop`.
+    fn unpreserve_until(&mut self, start: Pfn, end: Pfn, stop: Pfn) {
+        for (pfn, order) in Blocks::new(start, end, page::node_of) {
+            if pfn >= stop {
+                return;
+            }
+            self.unpreserve_block(pfn, order);
+        }
+    }
+}
+
+/// Whether a block lies in scratch memory, which the next kernel overwrites: the caller's bug.
+#[inline]
+fn in_scratch(pfn: Pfn, pages: u64) -> bool {
+    match pfn.checked_add(pages) {
+        Some(end) => warn_on!(scratch::overlaps_pages(pfn, end)),
+        None => true,
+    }
+}
+
+/// Preserves one folio; see [`Batch::preserve`].
+pub(crate) fn preserve_folio(folio: &Folio) -> Result {
+    Batch::begin()?.preserve(folio)
+}
+
+/// Unpreserves one folio; see [`Batch::unpreserve`].
+pub(crate) fn unpreserve_folio(folio: &Folio) {
+    if let Ok(mut batch) = Batch::begin() {
+        batch.unpreserve(folio);
+    }
+}
+
+/// Unpreserves one block.
+pub(super) fn unpreserve_block(pfn: Pfn, order: u32) {
+    if let Ok(mut batch) = Batch::begin() {
+        batch.unpreserve_block(pfn, order);
+    }
+}
+
+/// Whether a block that begins at `phys` is preserved.
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+pub(super) fn is_preserved(phys: PhysAddr) -> bool {
+    TREE.lock().as_ref().is_some_and(|tree| {
+        (0..=Geometry::<PAGE_SHIFT>::MAX_ORDER)
+            .filter_map(|order| <Key>::from_phys(phys, order))
+            .any(|key| tree.contains(key.raw()))
+    })
+}

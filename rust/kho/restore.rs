@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Giving preserved pages back to whoever asks for them.
+
+use kernel::prelude::*;
+
+use crate::abi::addr::Pfn;
+use crate::abi::addr::PhysAddr;
+use crate::abi::PAGE_SHIFT;
+use crate::kernel::page::LivePages;
+use crate::kernel::page::MarkedPage;
+use crate::kernel::page::OwnedFolio;
+use crate::kernel::page::TakenPages;
+
+
+/// Restores the folio that was preserved at `phys`.
+///
+/// [`None`] if no folio begins there that is preserved and has not been restored. Any context.
+///
+/// C counterpart: `kho_restore_folio()`.
+#[inline]
+pub(crate) fn restore_folio(phys: PhysAddr) -> Option<OwnedFolio> {
+    if !phys.is_aligned(PAGE_SHIFT) {
+        return None;
+    }
+    take(phys.pfn()).map(TakenPages::into_folio)
+}
+
+#[inline]
+fn take(pfn: Pfn) -> Option<TakenPages> {
+    let taken = MarkedPage::find(pfn).and_then(MarkedPage::take);
+    if taken.is_none() {
+        refuse(pfn);
+    }
+    taken
+}
+
+/// Someone asks for what he cannot have: his bug, or the previous kernel's.
+#[cold]
+fn refuse(pfn: Pfn) {
+    pr_err!("KHO: nothing to restore at page {}: not preserved, or restored before\n", pfn);
+}
+
+/// Restores pages of order 0 from `start` to before `end`, block by block.
+///
+/// The blocks are those that were preserved, whatever rule the previous kernel cut them by. All of
+/// them are looked at before the first is taken: nothing changes on error, unless someone else
+/// restores parts of the same range at the same time; then what was restored so far is freed.
+///
+/// C counterpart: `kho_restore_pages()`.
+pub(crate) fn restore_pages(
+    start: Pfn,
+    end: Pfn,
+    mut receive: impl FnMut(LivePages) -> Result,
+) -> Result {
+    for block in blocks(start, end) {
+        block?;
+    }
+    for block in blocks(start, end) {
+        let taken = block?.take().ok_or(ENOENT)?;
+        receive(taken.into_pages())?;
+    }
+    Ok(())
+}
+
+/// The blocks that a range consists of; an error ends it.
+fn blocks(start: Pfn, end: Pfn) -> impl Iterator<Item = Result<MarkedPage>> {
+    let mut next = start;
+
+    core::iter::from_fn(move || {
+        if next >= end {
+            return None;
+        }
+        let here = next;
+        // An error is the last item.
+        next = end;
+        let Some(block) = MarkedPage::find(here) else {
+            refuse(here);
+            return Some(Err(ENOENT));
+        };
+        let after = 1u64
+            .checked_shl(block.order())
+            .and_then(|pages| here.checked_add(pages));
+        match after {
+            Some(after) if after <= end => {
+                next = after;
+                Some(Ok(block))
+            }
+            _ => {
+                pr_err!("KHO: block at page {} is larger than what is restored\n", here);
+                Some(Err(EINVAL))
+            }
+        }
+    })
+}

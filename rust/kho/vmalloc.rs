@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Preserving vmalloc areas.
+//!
+//! The pages of an area are listed in a chain of chunks, one page each. What the owner of an area
+//! keeps is a descriptor of 16 bytes, [`KhoVmalloc`].
+//!
+//! C counterpart: `kho_preserve_vmalloc()` and its family.
+
+use core::mem;
+
+use kernel::prelude::*;
+use zerocopy::FromBytes;
+
+use crate::abi::addr::Pfn;
+use crate::abi::addr::PhysAddr;
+use crate::abi::kho::KhoVmalloc;
+use crate::abi::kho::VmallocChunk;
+use crate::abi::kho::VMALLOC_ALLOC;
+use crate::abi::kho::VMALLOC_HUGE_VMAP;
+use crate::abi::PAGE_SHIFT;
+use crate::kernel::page::MarkedPage;
+use crate::kernel::vmap;
+use crate::kernel::vmap::PageArray;
+use crate::logic::vmalloc::Area;
+
+use super::handed::Handed;
+use super::outgoing::Batch;
+use super::preserved::Preserved;
+use super::restore::restore_pages;
+
+/// A preservation in the making; dropping it undoes it.
+struct Draft {
+    /// The chunks so far, linked to each other.
+    chunks: KVec<Preserved>,
+    /// Entries in the last chunk.
+    used: usize,
+    /// Order of the blocks.
+    order: u32,
+}
+
+impl Draft {
+    fn new(order: u32) -> Result<Self> {
+        let mut draft = Self {
+            chunks: KVec::new(),
+            used: 0,
+            order,
+        };
+        draft.add_chunk()?;
+        Ok(draft)
+    }
+
+    fn add_chunk(&mut self) -> Result {
+        let chunk = Preserved::new(mem::size_of::<VmallocChunk>())?;
+        let phys = chunk.phys();
+        self.chunks.push(chunk, GFP_KERNEL)?;
+        let before = self.chunks.len().checked_sub(2);
+        if let Some(last) = before.and_then(|index| self.chunks.get_mut(index)) {
+            chunk_of(last)?.next = phys.get();
+        }
+        self.used = 0;
+        Ok(())
+    }
+
+    /// Preserves a block and lists it.
+    fn add(&mut self, pfn: Pfn) -> Result {
+        let phys = pfn.phys().ok_or(EINVAL)?;
+        let end = pfn.checked_add(1 << self.order).ok_or(EINVAL)?;
+        let last = self.chunks.last_mut().ok_or(EINVAL)?;
+        let slot = chunk_of(last)?.phys.get_mut(self.used).ok_or(EINVAL)?;
+
+        Batch::begin()?.preserve_pages(pfn, end)?;
+        *slot = phys.get();
+        self.used += 1;
+        // Like mainline: a full chunk is followed by another one, even if that stays empty.
+        if self.used == CHUNK_LEN {
+            self.add_chunk()?;
+        }
+        Ok(())
+    }
+
+    /// Makes it permanent. Returns the address of the first chunk.
+    fn commit(mut self) -> Option<PhysAddr> {
+        let mut first = None;
+        for chunk in mem::take(&mut self.chunks) {
+            let phys = chunk.into_phys();
+            first = first.or(Some(phys));
+        }
+        first
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            unpreserve_blocks(chunk, self.order);
+        }
+    }
+}
+
+/// Entries of a chunk.
+const CHUNK_LEN: usize = crate::abi::kho::vmalloc_chunk_len(crate::abi::PAGE_SIZE);
+
+fn chunk_of(page: &mut Preserved) -> Result<&mut VmallocChunk> {
+    VmallocChunk::mut_from_bytes(page.bytes_mut()).map_err(|_| EINVAL)
+}
+
+/// Unpreserves the blocks that a chunk of this kernel lists.
+fn unpreserve_blocks(chunk: &Preserved, order: u32) {
+    let Ok(chunk) = VmallocChunk::ref_from_bytes(chunk.bytes()) else {
+        return;
+    };
+    let Ok(mut batch) = Batch::begin() else {
+        return;
+    };
+    for phys in chunk.phys.iter().take_while(|phys| **phys != 0) {
+        let start = PhysAddr::new(*phys).pfn();
+        if let Some(end) = start.checked_add(1 << order) {
+            batch.unpreserve_pages(start, end);
+        }
+    }
+}
+
+/// Preserves a vmalloc area, which its owner must not free before it is unpreserved.
+///
+/// May sleep. `EOPNOTSUPP` for areas that were not made by plain `vmalloc()`, `ENOMEM`, `EINVAL`
+/// with KHO off.
+///
+/// C counterpart: `kho_preserve_vmalloc()`.
+pub(crate) fn preserve(area: &vmap::Area<'_>) -> Result<KhoVmalloc> {
+    if area.flags() & !(vmap::VM_ALLOC | vmap::VM_ALLOW_HUGE_VMAP) != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let mut flags = 0;
+    if area.flags() & vmap::VM_ALLOC != 0 {
+        flags |= VMALLOC_ALLOC;
+    }
+    if area.flags() & vmap::VM_ALLOW_HUGE_VMAP != 0 {
+        flags |= VMALLOC_HUGE_VMAP;
+    }
+    let total_pages = u32::try_from(area.len()).map_err(|_| E2BIG)?;
+    let order = area.order();
+    let mut draft = Draft::new(order)?;
+    for pfn in area.pages().step_by(1 << order) {
+        draft.add(pfn)?;
+    }
+    let first = draft.commit().ok_or(ENOMEM)?;
+    Ok(KhoVmalloc {
+        first: first.get(),
+        total_pages,
+        flags,
+        order: order as u16,
+    })
+}
+
+/// Takes [`preserve`] back.
+///
+/// C counterpart: `kho_unpreserve_vmalloc()`.
+pub(crate) fn unpreserve(area: &KhoVmalloc) {
+    let mut next = area.first;
+    while next != 0 {
+        let Ok(chunk) = Preserved::from_phys(PhysAddr::new(next)) else {
+            pr_err!("KHO: vmalloc area at {:#x} is not preserved by this kernel\n", next);
+            return;
+        };
+        unpreserve_blocks(&chunk, u32::from(area.order));
+        next = VmallocChunk::ref_from_bytes(chunk.bytes()).map_or(0, |chunk| chunk.next);
+    }
+}
+
+/// Restores a vmalloc area that the previous kernel preserved, at another address.
+///
+/// May sleep. `EINVAL` if the descriptor or a chunk does not make sense, or names memory that is
+/// not preserved; `ENOMEM`. What was restored before an error is freed.
+///
+/// C counterpart: `kho_restore_vmalloc()`.
+pub(crate) fn restore(area: &KhoVmalloc) -> Result<vmap::MappedPages> {
+    let word = |chunk: PhysAddr, index: usize| MarkedPage::find(chunk.pfn())?.word(index);
+    let checked = match <Area<'_, _>>::check(&word, area, END) {
+        Ok(checked) => checked,
+        Err(error) => {
+            pr_err!("KHO: preserved vmalloc area: {}\n", error);
+            return Err(EINVAL);
+        }
+    };
+    let order = checked.order();
+    let mut pages = PageArray::new(checked.pages() as usize)?;
+    for block in checked.blocks() {
+        let end = block.pfn().checked_add(1 << order).ok_or(EINVAL)?;
+        restore_pages(block.pfn(), end, |live| pages.push_block(live))?;
+    }
+    free_chunks(area.first);
+    if pages.len() != checked.pages() as usize {
+        return Err(EINVAL);
+    }
+    let mut flags = 0;
+    if checked.flags() & VMALLOC_ALLOC != 0 {
+        flags |= vmap::VM_ALLOC;
+    }
+    if checked.flags() & VMALLOC_HUGE_VMAP != 0 {
+        flags |= vmap::VM_ALLOW_HUGE_VMAP;
+    }
+    pages.map(order, flags)
+}
+
+/// No page has this number or a higher one; whether lower ones exist is found out one by one.
+const END: Pfn = Pfn::new(1 << (64 - PAGE_SHIFT));
+
+/// Frees the chunks of an area whose blocks have been restored.
+fn free_chunks(first: u64) {
+    let mut next = first;
+    while next != 0 {
+        // Each claim succeeds once: even a chain that changed after the check has an end.
+        let Ok(chunk) = Handed::claim(PhysAddr::new(next)) else {
+            return;
+        };
+        next = VmallocChunk::ref_from_prefix(chunk.bytes()).map_or(0, |(chunk, _)| chunk.next);
+        chunk.free();
+    }
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the VM harness (tools/testing/vm) is told through the environment.
+# Sourced after lib.sh, never run.
+
+# Build an image and export its path: LU_IMAGE_<VARIANT>_<RELEASE>, in capitals
+# and with underscores.
+export_image() {
+	local variant=$1 release=$2 path name
+	path=$(VARIANT=$variant RELEASE=$release ARCH=x86_64 CONFIG_EXTRA='' "$BUILD_SCRIPTS/image.sh" | tail -n 1) || return 1
+	name=LU_IMAGE_${variant}_$release
+	name=${name^^}
+	export "${name//-/_}=$path"
+	# shellcheck disable=SC2034 # For the caller.
+	LAST_IMAGE=$path
+}
+
+# Export where the pristine source is, and the build that the image $1 is from,
+# which has the kernel's own tools (usr/gen_init_cpio) and userspace headers
+# (usr/include).
+export_kernel_paths() {
+	LU_KERNEL_SOURCE=$("$BUILD_SCRIPTS/source.sh" | tail -n 1) || return 1
+	LU_KERNEL_OBJ=$(readlink "$(dirname "$1")/obj") || return 1
+	export LU_KERNEL_SOURCE LU_KERNEL_OBJ
+}

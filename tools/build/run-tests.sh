@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything that can fail: scripts, formatting and lints, host tests, kernels,
+# and tests in virtual machines. Ends with a verdict and `N passed, N failed`.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/results.sh"
+
+build_images() {
+	export_image mainline a && export_kernel_paths "$LAST_IMAGE" || return 1
+	export_image mainline b && export_image rust a && export_image rust b && export_image rust-cmemfd a
+}
+
+test_host() {
+	cargo test --workspace --exclude lu-vm --no-fail-fast
+}
+
+test_vm() {
+	if cargo nextest --version >/dev/null 2>&1; then
+		cargo nextest run -p lu-vm --no-fail-fast
+	else
+		say "cargo-nextest is not installed; 'cargo test' runs the VM tests instead."
+		cargo test -p lu-vm --no-fail-fast
+	fi
+}
+
+mkdir -p "$LOGS"
+cd "$REPO"
+use_cargo || die "there is no usable cargo; run 'make setup'"
+stage "build scripts" "$BUILD_SCRIPTS/test.sh"
+stage "host tests" test_host
+say
+say "=== kernels"
+# Not a stage: the paths it exports must stay in this shell.
+if build_images; then
+	stage "checks" "$BUILD_SCRIPTS/check.sh"
+	stage "VM tests" test_vm
+else
+	tests_failed=$((tests_failed + 1))
+	tests_bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")
+	stage "checks" "$BUILD_SCRIPTS/check.sh"
+fi
+verdict
