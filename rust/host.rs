@@ -6,6 +6,13 @@
 //! compiles the same files for tests, fuzzing and tools.
 
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::type_complexity,
+        reason = "tables of cases are read, not passed around"
+    )
+)]
 #![deny(unsafe_code)]
 
 pub mod abi;

@@ -14,8 +14,11 @@ struct module;
 bool lu_module_get(struct module *module);
 void lu_module_put(struct module *module);
 
-/* Ends the boot when the command line asks for that; does not return. */
-void lu_panic_bad_incoming(void) __noreturn;
+/*
+ * Ends the boot when the command line asks for that. Not declared __noreturn:
+ * objtool knows such functions by a list of names of its own.
+ */
+void lu_panic_bad_incoming(void);
 
 /* Lets lib/tests/liveupdate.c hook its FLBs up with a handler. */
 void lu_test_register(struct liveupdate_file_handler *fh);

@@ -39,7 +39,9 @@ pub(super) fn init() -> Result {
         // Live update is off.
         Err(error) if error == EOPNOTSUPP => Ok(()),
         Err(error) => {
-            pr_err!("memfd: could not register the handler: {error:?}; memfds cannot be preserved\n");
+            pr_err!(
+                "memfd: could not register the handler: {error:?}; memfds cannot be preserved\n"
+            );
             Err(error)
         }
         Ok(()) => Ok(()),

@@ -102,7 +102,9 @@ impl Window {
     /// The folios, in the order of the file.
     fn folios(&self) -> impl ExactSizeIterator<Item = &Folio> {
         // SAFETY: By the type invariant the folio is pinned while this borrows the window.
-        self.0.iter().map(|folio| unsafe { Folio::from_ptr(*folio) })
+        self.0
+            .iter()
+            .map(|folio| unsafe { Folio::from_ptr(*folio) })
     }
 
     /// Empties the window. The pins are the caller's.

@@ -16,7 +16,10 @@ pub(crate) mod direct_map;
 pub(crate) mod early;
 pub(crate) mod fdt;
 pub(crate) mod fmt;
-#[allow(dead_code, reason = "what authors of handlers may use, whether or not one here does")]
+#[allow(
+    dead_code,
+    reason = "what authors of handlers may use, whether or not one here does"
+)]
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod liveupdate;
 #[cfg(CONFIG_LIVEUPDATE)]

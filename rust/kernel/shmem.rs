@@ -64,7 +64,9 @@ impl ShmemFile {
     /// Whether the file has a name in a file system.
     pub(crate) fn is_linked(&self) -> bool {
         // SAFETY: The file is open, hence its inode exists. The count may change at any time.
-        unsafe { (&raw const (*self.inode().as_ptr()).__bindgen_anon_1.i_nlink).read_volatile() != 0 }
+        unsafe {
+            (&raw const (*self.inode().as_ptr()).__bindgen_anon_1.i_nlink).read_volatile() != 0
+        }
     }
 
     /// Size in bytes. Changes at any time unless the inode is locked.
@@ -191,7 +193,13 @@ fn flags_ptr(folio: *mut bindings::folio) -> *mut usize {
 pub(super) fn index_of(folio: &Folio) -> u64 {
     let folio = folio.as_ptr();
     // SAFETY: The folio exists, and has an index because it is in a file.
-    unsafe { (*folio).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_2.index as u64 }
+    unsafe {
+        (*folio)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_2
+            .index as u64
+    }
 }
 
 /// Makes what `folio` holds part of its file for good: zeroes it if it was never written, and keeps

@@ -10,7 +10,10 @@
 //! Whatever is wrong is said once, and makes the incoming side unavailable; memory that the
 //! readable part of the tree names is reserved nonetheless.
 
-#![expect(unsafe_code, reason = "link_section counts as such; nothing here is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "link_section counts as such; nothing here is unsafe"
+)]
 
 use kernel::prelude::*;
 
@@ -91,7 +94,10 @@ fn read_tree(found: &Found, ram: &RamMap, pages: &mut [u64]) -> bool {
     // The device tree is read for as long as this kernel runs.
     let fdt = found.fdt.pfn();
     if sound && !pageset::intersects(pages, fdt, Pfn::new(fdt.get().saturating_add(1))) {
-        pr_err!("KHO: device tree at {} is not in preserved memory\n", found.fdt);
+        pr_err!(
+            "KHO: device tree at {} is not in preserved memory\n",
+            found.fdt
+        );
         sound = false;
     }
     sound
@@ -116,13 +122,21 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
         return false;
     }
     if scratch::overlaps_pages(start, end) {
-        pr_err!("KHO: preserved pages {}-{} are in scratch memory\n", start, end);
+        pr_err!(
+            "KHO: preserved pages {}-{} are in scratch memory\n",
+            start,
+            end
+        );
         return false;
     }
     match pageset::insert(pages, start, end) {
         Inserted::Fresh => true,
         Inserted::Overlap => {
-            pr_err!("KHO: preserved pages {}-{} are preserved twice\n", start, end);
+            pr_err!(
+                "KHO: preserved pages {}-{} are preserved twice\n",
+                start,
+                end
+            );
             false
         }
         Inserted::OutOfRange => {
@@ -193,7 +207,11 @@ fn reserve_range(start: Pfn, end: Pfn) -> bool {
         return false;
     };
     if early::reserve_noinit(start, size).is_err() {
-        pr_err!("KHO: failed to reserve preserved memory {}-{}\n", start, end);
+        pr_err!(
+            "KHO: failed to reserve preserved memory {}-{}\n",
+            start,
+            end
+        );
         return false;
     }
     true

@@ -192,7 +192,10 @@ impl Claims {
         let (header, _) = BlockHeader::read_from_prefix(block.bytes()).ok()?;
         let mut blocks = self.blocks.borrow_mut();
 
-        if blocks.push((block, header.count as usize), GFP_KERNEL).is_err() {
+        if blocks
+            .push((block, header.count as usize), GFP_KERNEL)
+            .is_err()
+        {
             self.trouble.set(Some(Trouble::NoMemory));
             return None;
         }
@@ -229,11 +232,6 @@ impl<T: FromBytes> HandedChain<T> {
             found: self.entries,
             expected,
         }))
-    }
-
-    /// Number of entries.
-    pub(super) fn len(&self) -> u64 {
-        self.entries
     }
 
     /// The entries, in the order in which they were written.

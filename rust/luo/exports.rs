@@ -88,9 +88,7 @@ unsafe extern "C" fn liveupdate_register_file_handler(
 
 /// See [`registry::unregister_handler`].
 #[no_mangle]
-extern "C" fn liveupdate_unregister_file_handler(
-    handler: *mut bindings::liveupdate_file_handler,
-) {
+extern "C" fn liveupdate_unregister_file_handler(handler: *mut bindings::liveupdate_file_handler) {
     if is_enabled() {
         registry::unregister_handler(handler);
     }
@@ -131,8 +129,7 @@ unsafe extern "C" fn liveupdate_flb_get_incoming(
         return EOPNOTSUPP.to_errno();
     }
     // SAFETY: The caller's FLB exists during this call.
-    let found = unsafe { CFlb::new(flb) }
-        .and_then(|flb| flb::find_incoming(&flb)?.get(flb.get()));
+    let found = unsafe { CFlb::new(flb) }.and_then(|flb| flb::find_incoming(&flb)?.get(flb.get()));
     match found {
         Ok(found) => {
             // SAFETY: The caller wants the object there.
@@ -163,7 +160,10 @@ unsafe extern "C" fn liveupdate_flb_get_outgoing(
     if !is_enabled() {
         return EOPNOTSUPP.to_errno();
     }
-    match registry::outgoing_flb(flb).ok_or(ENOENT).and_then(|flb| flb.get()) {
+    match registry::outgoing_flb(flb)
+        .ok_or(ENOENT)
+        .and_then(|flb| flb.get())
+    {
         Ok(found) => {
             // SAFETY: The caller wants the object there.
             unsafe { object.write(found.as_ptr()) };

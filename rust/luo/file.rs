@@ -224,7 +224,11 @@ enum Stage {
     /// Nobody asked for it.
     Waiting,
     /// It was handed out, and is kept here until the session is finished.
-    Retrieved(ARef<File>, Option<Claim>),
+    Retrieved {
+        file: ARef<File>,
+        /// Keeps the file out of other sessions until then.
+        _claim: Option<Claim>,
+    },
     /// It could not be restored, and trying again could only make it worse.
     Failed(Error),
 }
@@ -254,7 +258,7 @@ impl IncomingFile {
 
     fn retrieve(&mut self) -> Result<ARef<File>> {
         match &self.stage {
-            Stage::Retrieved(file, _) => return Ok(file.clone()),
+            Stage::Retrieved { file, .. } => return Ok(file.clone()),
             Stage::Failed(error) => return Err(*error),
             Stage::Waiting => {}
         }
@@ -269,7 +273,10 @@ impl IncomingFile {
         };
         match restored {
             Ok(file) => {
-                self.stage = Stage::Retrieved(file.clone(), claim);
+                self.stage = Stage::Retrieved {
+                    file: file.clone(),
+                    _claim: claim,
+                };
                 Ok(file)
             }
             Err(error) => {
@@ -283,7 +290,7 @@ impl IncomingFile {
     fn status(&self) -> (Option<&File>, RetrieveStatus) {
         match &self.stage {
             Stage::Waiting => (None, RetrieveStatus::NotTried),
-            Stage::Retrieved(file, _) => (Some(file), RetrieveStatus::Done),
+            Stage::Retrieved { file, .. } => (Some(file), RetrieveStatus::Done),
             Stage::Failed(error) => (None, RetrieveStatus::Failed(*error)),
         }
     }

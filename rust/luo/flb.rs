@@ -370,7 +370,11 @@ pub(super) fn read_incoming(phys: u64) -> Result {
 
 fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
     let table = Handed::claim(phys).inspect_err(|err| {
-        pr_err!("the FLB table at {:#x} is not in preserved memory: {:?}\n", phys.get(), err);
+        pr_err!(
+            "the FLB table at {:#x} is not in preserved memory: {:?}\n",
+            phys.get(),
+            err
+        );
     })?;
     let bytes = table.bytes();
     let (header, entries) = FlbHeaderSer::read_from_prefix(bytes).map_err(|_| EINVAL)?;
@@ -389,7 +393,10 @@ fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
     }
     let mut flbs = KVec::with_capacity(count as usize, GFP_KERNEL)?;
 
-    for raw in entries.chunks_exact(size_of::<FlbSer>()).take(count as usize) {
+    for raw in entries
+        .chunks_exact(size_of::<FlbSer>())
+        .take(count as usize)
+    {
         let entry = FlbSer::read_from_bytes(raw).map_err(|_| EINVAL)?;
         let flb = parse_entry(&entry)?;
 
@@ -412,7 +419,11 @@ fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
 
     // What nothing needs is not written, and the writer counts with 31 bits.
     if count == 0 || count > i32::MAX as u64 {
-        pr_err!("FLB '{}' has {} users in the previous kernel\n", name, count);
+        pr_err!(
+            "FLB '{}' has {} users in the previous kernel\n",
+            name,
+            count
+        );
         return Err(EINVAL);
     }
     IncomingFlb::new(name, data, count)

@@ -13,9 +13,9 @@
 use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use kernel::sync::Arc;
 use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
 use zerocopy::FromBytes;
 
 use crate::abi::luo::LuoSer;
@@ -93,7 +93,9 @@ pub(super) fn start() -> u64 {
 
 /// Nothing of what came in can be used.
 fn refuse() {
-    pr_err!("LUO: sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
+    pr_err!(
+        "LUO: sessions of the previous kernel cannot be retrieved; their memory stays reserved\n"
+    );
     flb::set_bad();
     *STATE.lock() = State::Bad;
     trouble();

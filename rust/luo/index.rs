@@ -36,11 +36,6 @@ impl<K: Ord, V> Index<K, V> {
         self.tree.as_ref()?.get(key)
     }
 
-    /// The value at `key`, to change it.
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.tree.as_mut()?.get_mut(key)
-    }
-
     /// Adds an entry. One with the same key stays, and `entry` is dropped: the caller has looked.
     pub(super) fn insert_entry(&mut self, entry: Entry<K, V>) {
         let tree = self.tree.get_or_insert_with(RBTree::new);

@@ -65,7 +65,10 @@ fn start_late() -> Result {
     start_outgoing()
         .and_then(|()| device::start())
         .inspect_err(|error| {
-            pr_err!("LUO: live update is off, it cannot be set up: {:?}\n", error);
+            pr_err!(
+                "LUO: live update is off, it cannot be set up: {:?}\n",
+                error
+            );
             ENABLED.store(false, Relaxed);
         })
 }

@@ -127,7 +127,11 @@ pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler
         return;
     };
 
-    while registry.handlers.get(at).is_some_and(|it| !it.flbs.is_empty()) {
+    while registry
+        .handlers
+        .get(at)
+        .is_some_and(|it| !it.flbs.is_empty())
+    {
         registry.unlink_flb(at, 0);
     }
     let _ = registry.handlers.remove(at);
@@ -137,10 +141,7 @@ pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler
 ///
 /// `EINVAL` if the handler is not registered, `EEXIST` if it has this FLB or if another FLB has
 /// the same compatible string, `ENOSPC` if there are too many FLBs.
-pub(super) fn register_flb(
-    handler: *mut bindings::liveupdate_file_handler,
-    flb: CFlb,
-) -> Result {
+pub(super) fn register_flb(handler: *mut bindings::liveupdate_file_handler, flb: CFlb) -> Result {
     let mut guard = REGISTRY.write();
     let registry = &mut *guard;
     let Some(owner) = registry

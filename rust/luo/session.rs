@@ -160,7 +160,11 @@ impl Sessions {
                 return Err(error);
             }
         }
-        let first = if self.count > 0 { self.blocks.head() } else { 0 };
+        let first = if self.count > 0 {
+            self.blocks.head()
+        } else {
+            0
+        };
         self.set_head(first)
     }
 

@@ -5,8 +5,8 @@
 use core::mem::offset_of;
 use core::mem::size_of;
 
-use kernel::fs::file::FileDescriptorReservation;
 use kernel::fs::file::flags;
+use kernel::fs::file::FileDescriptorReservation;
 use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -96,7 +96,9 @@ impl Argument {
     /// Reads how large userspace says that its structure is. `EFAULT`.
     pub(super) fn new(arg: usize) -> Result<Self> {
         let user = UserPtr::from_addr(arg);
-        let size = UserSlice::new(user, size_of::<u32>()).reader().read::<u32>()?;
+        let size = UserSlice::new(user, size_of::<u32>())
+            .reader()
+            .read::<u32>()?;
 
         Ok(Self {
             user,

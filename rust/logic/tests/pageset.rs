@@ -17,10 +17,21 @@ fn words() -> Vec<u64> {
 
 #[test]
 fn boundaries_of_words_are_no_boundaries_of_ranges() {
-    for (start, end) in [(0, 1), (0, 64), (63, 65), (64, 128), (1, 300), (127, 257), (5, 5)] {
+    for (start, end) in [
+        (0, 1),
+        (0, 64),
+        (63, 65),
+        (64, 128),
+        (1, 300),
+        (127, 257),
+        (5, 5),
+    ] {
         let mut words = words();
 
-        assert_eq!(insert(&mut words, Pfn::new(start), Pfn::new(end)), Inserted::Fresh);
+        assert_eq!(
+            insert(&mut words, Pfn::new(start), Pfn::new(end)),
+            Inserted::Fresh
+        );
         let ranges: Vec<_> = Ranges::new(&words).collect();
         if start == end {
             assert!(ranges.is_empty());
@@ -34,7 +45,12 @@ fn boundaries_of_words_are_no_boundaries_of_ranges() {
 fn pages_beyond_the_set_are_refused_whole() {
     let mut words = words();
 
-    for (start, end) in [(PAGES, 400), (310, 321), (0, u64::MAX), (u64::MAX - 1, u64::MAX)] {
+    for (start, end) in [
+        (PAGES, 400),
+        (310, 321),
+        (0, u64::MAX),
+        (u64::MAX - 1, u64::MAX),
+    ] {
         assert_eq!(
             insert(&mut words, Pfn::new(start), Pfn::new(end)),
             Inserted::OutOfRange
