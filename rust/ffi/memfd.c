@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C that the memfd handler in Rust cannot do without: its initcall, and
+ * wrappers for inline functions and macros.
+ */
+
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+
+#include "mm/internal.h"
+#include "memfd.h"
+
+static int __init memfd_handler_init(void)
+{
+	return lu_memfd_init();
+}
+late_initcall(memfd_handler_init);
+
+/* Files in shmem. */
+
+bool lu_shmem_file(struct file *file)
+{
+	return shmem_file(file);
+}
+
+void lu_shmem_freeze(struct inode *inode, bool freeze)
+{
+	shmem_freeze(inode, freeze);
+}
+
+/* The highest order of a folio that the page cache of a shmem file can hold. */
+unsigned int lu_shmem_max_order(void)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0;
+}
+
+void lu_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void lu_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+loff_t lu_inode_size(const struct inode *inode)
+{
+	return i_size_read(inode);
+}
+
+void lu_inode_set_size(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+/* Folios in files. */
+
+void lu_folio_lock(struct folio *folio)
+{
+	folio_lock(folio);
+}
+
+void lu_folio_zero(struct folio *folio)
+{
+	folio_zero_range(folio, 0, folio_size(folio));
+	flush_dcache_folio(folio);
+}
+
+void lu_folio_mark_uptodate(struct folio *folio)
+{
+	folio_mark_uptodate(folio);
+}
+
+/* What the page allocator does for folios that userspace may map. */
+void lu_folio_set_rmappable(struct folio *folio)
+{
+	folio_set_large_rmappable(folio);
+}
+
+int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp)
+{
+	return mem_cgroup_charge(folio, NULL, gfp);
+}

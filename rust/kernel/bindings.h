@@ -29,6 +29,18 @@
 #include "kernel/kexec_internal.h"
 
 #include "../ffi/kho.h"
+#ifdef CONFIG_LIVEUPDATE
+#include <linux/anon_inodes.h>
+#include <linux/uaccess.h>
+#include "../ffi/luo.h"
+#endif
+#ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
+#include <linux/memfd.h>
+#include <linux/shmem_fs.h>
+#include <uapi/linux/memfd.h>
+#include "mm/internal.h"
+#include "../ffi/memfd.h"
+#endif
 
 /* Constants that are macros with casts, which bindgen does not read. */
 static const unsigned long LU_VM_ALLOC = VM_ALLOC;

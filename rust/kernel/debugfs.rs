@@ -50,7 +50,11 @@ impl BinaryWriter for Blob {
         let mut chunk = [0u8; 256];
 
         while let Ok(at) = usize::try_from(*offset) {
-            let len = self.len.saturating_sub(at).min(chunk.len()).min(writer.len());
+            let len = self
+                .len
+                .saturating_sub(at)
+                .min(chunk.len())
+                .min(writer.len());
             if len == 0 {
                 break;
             }

@@ -7,8 +7,8 @@
 //!
 //! C counterpart: `phys_to_virt()`, `virt_to_phys()`.
 
-use crate::abi::addr::PhysAddr;
 use crate::abi::addr::Pfn;
+use crate::abi::addr::PhysAddr;
 
 use super::bindings;
 

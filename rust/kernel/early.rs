@@ -72,9 +72,7 @@ pub(crate) fn allocate_from_scratch_only() {
 #[inline(always)]
 pub(crate) fn reserve(start: PhysAddr, size: u64) -> Result {
     // SAFETY: Early boot is single-threaded.
-    to_result(unsafe {
-        bindings::__memblock_reserve(start.get(), size, bindings::NUMA_NO_NODE, 0)
-    })
+    to_result(unsafe { bindings::__memblock_reserve(start.get(), size, bindings::NUMA_NO_NODE, 0) })
 }
 
 /// Reserves memory in memblock whose struct pages nobody else initialises from now on.
@@ -124,7 +122,9 @@ impl EarlyWords {
     #[inline(always)]
     pub(crate) fn free(self) {
         // SAFETY: It came from the allocation in `new`, whose size was the same.
-        unsafe { bindings::lu_memblock_free(self.0.as_mut_ptr().cast(), (self.0.len() * 8).max(8)) };
+        unsafe {
+            bindings::lu_memblock_free(self.0.as_mut_ptr().cast(), (self.0.len() * 8).max(8))
+        };
     }
 }
 

@@ -70,9 +70,8 @@ impl<'a> Fdt<'a> {
     pub(crate) fn u64(&self, node: Node, name: &CStr) -> Result<u64> {
         let mut len = 0;
         // SAFETY: By the type invariant libfdt stays in bounds, and it takes any offset.
-        let value = unsafe {
-            bindings::fdt_getprop(self.as_ptr(), node.0, name.as_char_ptr(), &mut len)
-        };
+        let value =
+            unsafe { bindings::fdt_getprop(self.as_ptr(), node.0, name.as_char_ptr(), &mut len) };
         if value.is_null() || len != 8 {
             return Err(EINVAL);
         }
@@ -83,9 +82,8 @@ impl<'a> Fdt<'a> {
     /// The child of the root that has this name.
     pub(crate) fn child(&self, name: &CStr) -> Option<Node> {
         // SAFETY: By the type invariant libfdt stays in bounds.
-        let offset = unsafe {
-            bindings::fdt_subnode_offset(self.as_ptr(), ROOT.0, name.as_char_ptr())
-        };
+        let offset =
+            unsafe { bindings::fdt_subnode_offset(self.as_ptr(), ROOT.0, name.as_char_ptr()) };
         (offset >= 0).then_some(Node(offset))
     }
 
@@ -166,12 +164,7 @@ impl<'a> FdtPage<'a> {
                     compat.as_ptr().cast(),
                     compat.len() as c_int,
                 )
-                | bindings::fdt_property(
-                    fdt,
-                    name.as_char_ptr(),
-                    (&raw const value).cast(),
-                    8,
-                )
+                | bindings::fdt_property(fdt, name.as_char_ptr(), (&raw const value).cast(), 8)
                 | bindings::fdt_end_node(fdt)
                 | bindings::fdt_finish(fdt)
         };
@@ -230,11 +223,7 @@ impl<'a> FdtPage<'a> {
 }
 
 /// Adds a child to a tree that has room behind it.
-fn add_open(
-    fdt: *mut c_void,
-    name: &CStr,
-    properties: &[(&CStr, u64)],
-) -> Result<(), AddError> {
+fn add_open(fdt: *mut c_void, name: &CStr, properties: &[(&CStr, u64)]) -> Result<(), AddError> {
     // SAFETY: The caller opened the tree, so that libfdt knows how far it may write.
     let node = unsafe { bindings::fdt_add_subnode(fdt, ROOT.0, name.as_char_ptr()) };
     if node == -(bindings::FDT_ERR_EXISTS as c_int) {

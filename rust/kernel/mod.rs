@@ -4,14 +4,38 @@
 //!
 //! `unsafe` lives here. What is outside sees types whose contract holds by construction.
 
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod anon_inode;
 pub(crate) mod bindings;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_flb;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_handler;
 pub(crate) mod debugfs;
 pub(crate) mod direct_map;
 pub(crate) mod early;
 pub(crate) mod fdt;
 pub(crate) mod fmt;
+#[allow(
+    dead_code,
+    reason = "what authors of handlers may use, whether or not one here does"
+)]
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod liveupdate;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod local_module;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+pub(crate) mod memfd;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod module_ref;
 pub(crate) mod page;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod panic;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+pub(crate) mod shmem;
 pub(crate) mod sync;
 pub(crate) mod tree_page;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod uaccess;
 pub(crate) mod uts;
 pub(crate) mod vmap;

@@ -112,16 +112,6 @@ impl OwnedFolio {
         NonNull::new(folio).map(Self).ok_or(ENOMEM)
     }
 
-    /// Takes over a reference from C.
-    ///
-    /// # Safety
-    ///
-    /// `folio` points at a folio and the caller gives one of its references up.
-    pub(crate) unsafe fn from_raw(folio: NonNull<bindings::folio>) -> Self {
-        // INVARIANT: By the caller's promise.
-        Self(folio)
-    }
-
     /// Gives the reference up, to be taken back by [`OwnedFolio::reclaim`] or never.
     pub(crate) fn leak(self) -> PhysAddr {
         let phys = self.phys();

@@ -36,7 +36,12 @@ impl NodeMem for TreePages {
     #[inline(always)]
     fn store(&self, node: PhysAddr, word: usize, value: u64) {
         // SAFETY: As above; a tree that is written to is made of nodes of our own.
-        unsafe { direct_map::address_of(node).cast::<u64>().add(word).write(value) };
+        unsafe {
+            direct_map::address_of(node)
+                .cast::<u64>()
+                .add(word)
+                .write(value)
+        };
     }
 }
 

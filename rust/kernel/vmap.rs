@@ -36,9 +36,8 @@ impl<'a> Area<'a> {
         Some(Self(unsafe { area.as_ref() }))
     }
 
-    /// The area behind memory of this kernel; [`None`] if it is not from `vmalloc()`.
-    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
-    pub(crate) fn of(memory: &'a VVec<u8>) -> Option<Self> {
+    /// The area behind memory of this kernel; [`None`] if it is empty.
+    pub(crate) fn of<T>(memory: &'a VVec<T>) -> Option<Self> {
         // SAFETY: The vector owns its area for `'a`.
         unsafe { Self::find(memory.as_ptr().cast()) }
     }
@@ -182,17 +181,20 @@ unsafe impl Send for MappedPages {}
 unsafe impl Sync for MappedPages {}
 
 impl MappedPages {
-    /// The memory.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: By the type invariant.
-        unsafe { core::slice::from_raw_parts(self.address.as_ptr(), self.len) }
-    }
-
     /// Gives the area up to C.
     pub(crate) fn into_raw(self) -> *mut c_void {
         let raw = self.address.as_ptr().cast();
         mem::forget(self);
         raw
+    }
+}
+
+impl core::ops::Deref for MappedPages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: By the type invariant.
+        unsafe { core::slice::from_raw_parts(self.address.as_ptr(), self.len) }
     }
 }
 

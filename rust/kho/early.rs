@@ -7,7 +7,10 @@
 //! known but has no struct pages; [`memory_init`] right before memblock hands what is free to the
 //! page allocator.
 
-#![expect(unsafe_code, reason = "link_section counts as such; nothing here is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "link_section counts as such; nothing here is unsafe"
+)]
 
 use kernel::prelude::*;
 use kernel::sync::SetOnce;
@@ -109,7 +112,8 @@ fn examine(
     offset = 0;
     while offset < scratch_len {
         let region = read_region(scratch, offset)?;
-        if region.size != 0 && early::add_scratch(PhysAddr::new(region.addr), region.size).is_err() {
+        if region.size != 0 && early::add_scratch(PhysAddr::new(region.addr), region.size).is_err()
+        {
             return Err("scratch region was refused by memblock");
         }
         offset += SCRATCH_LEN as u64;

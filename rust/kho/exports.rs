@@ -239,11 +239,7 @@ extern "C" fn kho_restore_pages(
 
 /// See [`subtree::add_subtree`].
 #[no_mangle]
-unsafe extern "C" fn kho_add_subtree(
-    name: *const c_char,
-    blob: *mut c_void,
-    size: usize,
-) -> c_int {
+unsafe extern "C" fn kho_add_subtree(name: *const c_char, blob: *mut c_void, size: usize) -> c_int {
     // SAFETY: The caller's string is terminated.
     let name = unsafe { CStr::from_char_ptr(name) };
 
@@ -368,9 +364,7 @@ unsafe extern "C" fn kho_fill_kimage(image: *mut bindings::kimage) -> c_int {
 #[no_mangle]
 unsafe extern "C" fn kho_locate_mem_hole(
     kbuf: *mut bindings::kexec_buf,
-    func: Option<
-        unsafe extern "C" fn(arg1: *mut bindings::resource, arg2: *mut c_void) -> c_int,
-    >,
+    func: Option<unsafe extern "C" fn(arg1: *mut bindings::resource, arg2: *mut c_void) -> c_int>,
 ) -> c_int {
     // SAFETY: The caller is loading the image of its buffer.
     let is_crash = unsafe { bindings::lu_kimage_is_crash((*kbuf).image) };
@@ -418,10 +412,7 @@ unsafe fn with_tree<R>(
 
 /// Adds a key to a tree of the caller.
 #[no_mangle]
-unsafe extern "C" fn kho_radix_add_key(
-    tree: *mut bindings::kho_radix_tree,
-    key: c_ulong,
-) -> c_int {
+unsafe extern "C" fn kho_radix_add_key(tree: *mut bindings::kho_radix_tree, key: c_ulong) -> c_int {
     // SAFETY: The caller's tree.
     match unsafe { with_tree(tree, |mut tree| tree.insert(key as u64)) } {
         Some(Ok(_)) => 0,

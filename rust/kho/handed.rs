@@ -38,11 +38,6 @@ impl Handed {
             .ok_or(ENOENT)
     }
 
-    /// Physical address of the first byte.
-    pub(crate) fn phys(&self) -> PhysAddr {
-        PhysAddr::new(self.0.pfn().get() << PAGE_SHIFT)
-    }
-
     /// All of the memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.bytes()

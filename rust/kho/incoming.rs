@@ -3,8 +3,8 @@
 //! What is known about the handover from the previous kernel, and whether KHO is on at all.
 
 use kernel::sync::atomic::Acquire;
-use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::atomic::Release;
 use kernel::sync::SetOnce;

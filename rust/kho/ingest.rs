@@ -10,12 +10,14 @@
 //! Whatever is wrong is said once, and makes the incoming side unavailable; memory that the
 //! readable part of the tree names is reserved nonetheless.
 
-#![expect(unsafe_code, reason = "link_section counts as such; nothing here is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "link_section counts as such; nothing here is unsafe"
+)]
 
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
-use crate::abi::addr::PhysAddr;
 use crate::abi::kho::Geometry;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::early;
@@ -66,8 +68,10 @@ pub(super) fn survey(found: &Found) {
     let sound = read_tree(found, &ram, &mut pages);
 
     if sound {
-        mark_busy(found, &ram, &pages, &mut blocks, end);
-        extend_scratch(&mut blocks, end);
+        if let Some(mut busy) = BusyBlocks::new(&mut blocks, end) {
+            mark_busy(found, &ram, &pages, &mut busy);
+            extend_scratch(&busy);
+        }
     }
     blocks.free();
     *SURVEY.lock() = Some(Survey { ram, pages, sound });
@@ -90,7 +94,10 @@ fn read_tree(found: &Found, ram: &RamMap, pages: &mut [u64]) -> bool {
     // The device tree is read for as long as this kernel runs.
     let fdt = found.fdt.pfn();
     if sound && !pageset::intersects(pages, fdt, Pfn::new(fdt.get().saturating_add(1))) {
-        pr_err!("KHO: device tree at {} is not in preserved memory\n", found.fdt);
+        pr_err!(
+            "KHO: device tree at {} is not in preserved memory\n",
+            found.fdt
+        );
         sound = false;
     }
     sound
@@ -115,13 +122,21 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
         return false;
     }
     if scratch::overlaps_pages(start, end) {
-        pr_err!("KHO: preserved pages {}-{} are in scratch memory\n", start, end);
+        pr_err!(
+            "KHO: preserved pages {}-{} are in scratch memory\n",
+            start,
+            end
+        );
         return false;
     }
     match pageset::insert(pages, start, end) {
         Inserted::Fresh => true,
         Inserted::Overlap => {
-            pr_err!("KHO: preserved pages {}-{} are preserved twice\n", start, end);
+            pr_err!(
+                "KHO: preserved pages {}-{} are preserved twice\n",
+                start,
+                end
+            );
             false
         }
         Inserted::OutOfRange => {
@@ -133,10 +148,7 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
 
 /// Marks the blocks that have preserved memory or nodes of the tree, which are not preserved but
 /// are read again.
-fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut [u64], end: PhysAddr) {
-    let Some(mut blocks) = BusyBlocks::new(blocks, end) else {
-        return;
-    };
+fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut BusyBlocks<'_>) {
     for (start, end) in pageset::Ranges::new(pages) {
         if let (Some(start), Some(end)) = (start.phys(), end.phys()) {
             blocks.mark(start, end);
@@ -152,10 +164,7 @@ fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut [u64], end
 
 /// Makes all free blocks scratch, so that early boot does not run out of memory.
 #[link_section = ".init.text"]
-fn extend_scratch(blocks: &mut [u64], end: PhysAddr) {
-    let Some(blocks) = BusyBlocks::new(blocks, end) else {
-        return;
-    };
+fn extend_scratch(blocks: &BusyBlocks<'_>) {
     for (start, end) in blocks.gaps() {
         if let Some(size) = end.checked_sub(start) {
             if early::mark_scratch(start, size).is_err() {
@@ -198,7 +207,11 @@ fn reserve_range(start: Pfn, end: Pfn) -> bool {
         return false;
     };
     if early::reserve_noinit(start, size).is_err() {
-        pr_err!("KHO: failed to reserve preserved memory {}-{}\n", start, end);
+        pr_err!(
+            "KHO: failed to reserve preserved memory {}-{}\n",
+            start,
+            end
+        );
         return false;
     }
     true

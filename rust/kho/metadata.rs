@@ -33,7 +33,10 @@ fn read() {
         return;
     };
     let Ok(blob) = Handed::claim(phys) else {
-        pr_warn!("KHO: kexec metadata at {} are not in preserved memory\n", phys);
+        pr_warn!(
+            "KHO: kexec metadata at {} are not in preserved memory\n",
+            phys
+        );
         return;
     };
     let bytes = blob.bytes();

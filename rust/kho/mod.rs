@@ -31,7 +31,6 @@ mod start;
 mod subtree;
 pub(crate) mod vmalloc;
 
-
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 mod tests;
 

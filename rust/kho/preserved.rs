@@ -92,9 +92,7 @@ impl Preserved {
     /// Takes memory back that [`Preserved::into_phys`] gave up. `ENOENT` if it was not, or if
     /// somebody else took it back already.
     pub(crate) fn from_phys(phys: PhysAddr) -> Result<Self> {
-        OwnedFolio::reclaim(phys)
-            .map(Self::of)
-            .ok_or(ENOENT)
+        OwnedFolio::reclaim(phys).map(Self::of).ok_or(ENOENT)
     }
 
     /// Takes the folio out; it stays preserved.

@@ -12,7 +12,6 @@ use crate::kernel::page::MarkedPage;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::page::TakenPages;
 
-
 /// Restores the folio that was preserved at `phys`.
 ///
 /// [`None`] if no folio begins there that is preserved and has not been restored. Any context.
@@ -38,7 +37,10 @@ fn take(pfn: Pfn) -> Option<TakenPages> {
 /// Someone asks for what he cannot have: his bug, or the previous kernel's.
 #[cold]
 fn refuse(pfn: Pfn) {
-    pr_err!("KHO: nothing to restore at page {}: not preserved, or restored before\n", pfn);
+    pr_err!(
+        "KHO: nothing to restore at page {}: not preserved, or restored before\n",
+        pfn
+    );
 }
 
 /// Restores pages of order 0 from `start` to before `end`, block by block.
@@ -87,7 +89,10 @@ fn blocks(start: Pfn, end: Pfn) -> impl Iterator<Item = Result<MarkedPage>> {
                 Some(Ok(block))
             }
             _ => {
-                pr_err!("KHO: block at page {} is larger than what is restored\n", here);
+                pr_err!(
+                    "KHO: block at page {} is larger than what is restored\n",
+                    here
+                );
                 Some(Err(EINVAL))
             }
         }

@@ -5,7 +5,10 @@
 //! Reserved at a cold boot, and from then on inherited from kernel to kernel. While a kernel runs,
 //! movable pages live there.
 
-#![expect(unsafe_code, reason = "link_section counts as such; nothing here is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "link_section counts as such; nothing here is unsafe"
+)]
 
 use kernel::prelude::*;
 use kernel::sync::SetOnce;
@@ -65,7 +68,9 @@ pub(super) fn set_spec(text: &[u8]) -> Result {
     match ScratchSpec::parse(text) {
         Ok(spec) => {
             match spec {
-                ScratchSpec::Scale { percent } => pr_notice!("KHO: scratch scale is {}%\n", percent),
+                ScratchSpec::Scale { percent } => {
+                    pr_notice!("KHO: scratch scale is {}%\n", percent)
+                }
                 ScratchSpec::Sizes {
                     lowmem,
                     global,
@@ -114,7 +119,10 @@ pub(super) fn reserve() {
             });
         }
         Err(what) => {
-            pr_err!("KHO: failed to reserve {}, disabling kexec handover; see kho_scratch=\n", what);
+            pr_err!(
+                "KHO: failed to reserve {}, disabling kexec handover; see kho_scratch=\n",
+                what
+            );
             incoming::set_enabled(false);
         }
     }
@@ -156,7 +164,11 @@ fn fill(words: &mut [u64]) -> Result<(), &'static str> {
     while let Some(entry) = words.get_mut(2 * index..2 * index + 2) {
         let (place, size, what) = match index {
             0 => (Place::Low, spec.lowmem(low, align), "scratch in low memory"),
-            1 => (Place::Anywhere, spec.global(low, all, align), "global scratch"),
+            1 => (
+                Place::Anywhere,
+                spec.global(low, all, align),
+                "global scratch",
+            ),
             _ => {
                 let Some(nid) = node else {
                     return Err("scratch for a node that has gone");

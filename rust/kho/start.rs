@@ -2,7 +2,10 @@
 
 //! Setting the outgoing side up, once there are slab and initcalls.
 
-#![expect(unsafe_code, reason = "link_section counts as such; nothing here is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "link_section counts as such; nothing here is unsafe"
+)]
 
 use kernel::prelude::*;
 
@@ -23,7 +26,10 @@ pub(super) fn start() -> Result {
     }
     debugfs::start();
     if let Err(error) = start_outgoing() {
-        pr_err!("KHO: cannot be set up, disabling kexec handover: {:?}\n", error);
+        pr_err!(
+            "KHO: cannot be set up, disabling kexec handover: {:?}\n",
+            error
+        );
         metadata::stop();
         subtree::stop();
         outgoing::stop();

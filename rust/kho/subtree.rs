@@ -88,5 +88,8 @@ pub(crate) fn retrieve_subtree(name: &CStr) -> Result<(PhysAddr, usize)> {
         pr_warn!("KHO: subtree '{}' has no valid size\n", name);
         return Err(EINVAL);
     };
-    Ok((PhysAddr::new(blob), usize::try_from(size).map_err(|_| EINVAL)?))
+    Ok((
+        PhysAddr::new(blob),
+        usize::try_from(size).map_err(|_| EINVAL)?,
+    ))
 }

@@ -124,7 +124,8 @@ mod suite {
         // One blob for each name, or removing could not tell them apart.
         let mut blobs = KVec::new();
         let refused = loop {
-            let name = kernel::str::CString::try_from_fmt(fmt!("liveupdate-kunit-{}", blobs.len()))?;
+            let name =
+                kernel::str::CString::try_from_fmt(fmt!("liveupdate-kunit-{}", blobs.len()))?;
             let blob = Preserved::new(PAGE_SIZE)?;
 
             if let Err(error) = add_subtree(&name, blob.phys(), 8) {

@@ -160,7 +160,10 @@ pub(crate) fn unpreserve(area: &KhoVmalloc) {
     let mut next = area.first;
     while next != 0 {
         let Ok(chunk) = Preserved::from_phys(PhysAddr::new(next)) else {
-            pr_err!("KHO: vmalloc area at {:#x} is not preserved by this kernel\n", next);
+            pr_err!(
+                "KHO: vmalloc area at {:#x} is not preserved by this kernel\n",
+                next
+            );
             return;
         };
         unpreserve_blocks(&chunk, u32::from(area.order));

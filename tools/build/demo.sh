@@ -20,4 +20,4 @@ export_image "$FROM" a || die "the kernel to start from ($FROM) could not be bui
 export_kernel_paths "$LAST_IMAGE"
 export_image "$TO" b || die "the kernel to end in ($TO) could not be built"
 cd "$REPO"
-exec cargo run --quiet --release -p lu-vm --bin demo -- --from "$FROM" --to "$TO"
+exec cargo run --quiet --release -p lu-demo --bin demo -- --from "$FROM" --to "$TO"

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the memfd handler in Rust needs and only C can say: inline functions
+ * and macros of shmem and the page cache.
+ */
+#ifndef _LIVEUPDATE_FFI_MEMFD_H
+#define _LIVEUPDATE_FFI_MEMFD_H
+
+#include <linux/types.h>
+
+struct file;
+struct folio;
+struct inode;
+
+/* Files in shmem. */
+bool lu_shmem_file(struct file *file);
+void lu_shmem_freeze(struct inode *inode, bool freeze);
+unsigned int lu_shmem_max_order(void);
+void lu_inode_lock(struct inode *inode);
+void lu_inode_unlock(struct inode *inode);
+loff_t lu_inode_size(const struct inode *inode);
+void lu_inode_set_size(struct inode *inode, loff_t size);
+
+/* Folios in files. */
+void lu_folio_lock(struct folio *folio);
+void lu_folio_zero(struct folio *folio);
+void lu_folio_mark_uptodate(struct folio *folio);
+void lu_folio_set_rmappable(struct folio *folio);
+int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
+
+/* In Rust; see handlers/exports.rs. */
+int lu_memfd_init(void);
+
+#endif /* _LIVEUPDATE_FFI_MEMFD_H */

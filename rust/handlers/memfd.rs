@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! memfds across a live update.
+//!
+//! Preserved are the contents, the size, the position, and the seals. A memfd of the next kernel
+//! has `O_RDWR` and `O_LARGEFILE` as every other, no name, and no `FD_CLOEXEC`, which is a property
+//! of the descriptor rather than of the file.
+//!
+//! While it is preserved, a memfd keeps its size, and its holes are filled with zeroed pages.
+//! Contents may change until the very end, by `write()` as well as through mappings, because it is
+//! the pages themselves that are handed over.
+//!
+//! A memfd of huge pages (`MFD_HUGETLB`) is none of this handler's: its pages are not in shmem. An
+//! unlinked file of tmpfs is as good as a memfd, and comes back as one.
+//!
+//! The format is `memfd-v2`, that of mainline's `mm/memfd_luo.c`; see [`crate::abi::memfd`].
+
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+use crate::kernel::liveupdate::FileHandler;
+use crate::kernel::liveupdate::Handler;
+use crate::kernel::liveupdate::Incoming;
+use crate::kernel::liveupdate::Outgoing;
+use crate::kernel::shmem::ShmemFile;
+
+mod incoming;
+mod outgoing;
+
+/// The handler. All of its state is in the files.
+struct Memfd;
+
+static MEMFD: Handler<Memfd> = Handler::new(Memfd);
+
+/// Makes the handler known to the orchestrator.
+pub(super) fn init() -> Result {
+    match MEMFD.register() {
+        // Live update is off.
+        Err(error) if error == EOPNOTSUPP => Ok(()),
+        Err(error) => {
+            pr_err!(
+                "memfd: could not register the handler: {error:?}; memfds cannot be preserved\n"
+            );
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+#[vtable]
+impl FileHandler for Memfd {
+    const COMPATIBLE: &'static CStr = c"memfd-v2";
+
+    type State = KBox<outgoing::Memfd>;
+
+    fn can_preserve(&self, file: &File) -> bool {
+        ShmemFile::from_file(file).is_some_and(|file| !file.is_linked())
+    }
+
+    // A memfd that was opened twice, through /proc, is one file all the same.
+    fn id(file: &File) -> usize {
+        match ShmemFile::from_file(file) {
+            Some(file) => file.inode_id(),
+            None => 0,
+        }
+    }
+
+    fn preserve(&self, file: &File) -> Result<Outgoing<Self::State>> {
+        let file = ShmemFile::from_file(file).ok_or(EINVAL)?;
+        let state = outgoing::Memfd::preserve(file)?;
+        Ok(Outgoing {
+            data: state.data(),
+            state,
+        })
+    }
+
+    fn unpreserve(&self, file: &File, outgoing: Outgoing<Self::State>) {
+        match ShmemFile::from_file(file) {
+            Some(file) => outgoing::Memfd::unpreserve(outgoing.state, file),
+            // It was one when it was preserved, and files do not change their kind.
+            None => drop(outgoing),
+        }
+    }
+
+    fn freeze(&self, file: &File, _data: &mut u64, state: &mut outgoing::Memfd) -> Result {
+        state.freeze(ShmemFile::from_file(file).ok_or(EINVAL)?);
+        Ok(())
+    }
+
+    fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+        incoming::retrieve(data)
+    }
+
+    fn finish(&self, incoming: Incoming<'_>) {
+        // A file that was retrieved has taken everything over, and a failure has freed it.
+        if let Incoming::Waiting(data) = incoming {
+            incoming::discard(data);
+        }
+    }
+}

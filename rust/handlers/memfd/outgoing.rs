@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A memfd in the kernel that preserves it.
+//!
+//! Every step is an object that undoes itself when it is dropped, so that an error half way, and
+//! the end of the preservation, are the same thing.
+
+use kernel::prelude::*;
+use zerocopy::FromBytes;
+
+use crate::abi::kho::KhoVmalloc;
+use crate::abi::memfd::FolioSer;
+use crate::abi::memfd::MemfdSer;
+use crate::abi::memfd::ALL_SEALS;
+use crate::kernel::memfd::PinnedFolios;
+use crate::kernel::shmem::Frozen;
+use crate::kernel::shmem::ShmemFile;
+use crate::kernel::vmap::Area;
+use crate::kho;
+use crate::kho::Batch;
+use crate::kho::Preserved;
+
+/// Folios that are preserved before others may use KHO's records. Long enough for the lock not to
+/// matter, short enough not to keep others waiting.
+const BATCH: usize = 512;
+
+/// A preserved memfd.
+///
+/// The order of the fields is that in which they are undone.
+pub(super) struct Memfd {
+    /// [`None`] for an empty file.
+    _contents: Option<Contents>,
+    descriptor: Preserved,
+}
+
+impl Memfd {
+    /// Preserves `file` as it is now, and freezes its size.
+    pub(super) fn preserve(file: &ShmemFile) -> Result<KBox<Self>> {
+        let mut inode = file.lock();
+        let frozen = inode.freeze();
+
+        let mut descriptor = Preserved::new(size_of::<MemfdSer>())?;
+        let seals = file.seals()?;
+        if seals & !ALL_SEALS != 0 {
+            pr_warn!(
+                "memfd: seals {:#x} are not known to the format; not preserved\n",
+                seals & !ALL_SEALS
+            );
+            return Err(EOPNOTSUPP);
+        }
+        let size = file.size();
+        let contents = match size {
+            0 => None,
+            size => Some(Contents::preserve(&frozen, size)?),
+        };
+
+        let ser = descriptor_of(&mut descriptor)?;
+        ser.pos = file.position();
+        ser.size = size;
+        ser.seals = seals;
+        if let Some(contents) = &contents {
+            ser.nr_folios = contents.folios.pinned.len() as u64;
+            ser.folios = contents.table.0;
+        }
+
+        let this = KBox::new(
+            Self {
+                _contents: contents,
+                descriptor,
+            },
+            GFP_KERNEL,
+        )?;
+        frozen.keep();
+        Ok(this)
+    }
+
+    /// What the next kernel is given: the physical address of the descriptor.
+    pub(super) fn data(&self) -> u64 {
+        self.descriptor.phys().get()
+    }
+
+    /// Makes `file` an ordinary file again.
+    pub(super) fn unpreserve(this: KBox<Self>, file: &ShmemFile) {
+        let mut inode = file.lock();
+        inode.unfreeze();
+        drop(this);
+    }
+
+    /// Saves what may have changed since: only the position.
+    pub(super) fn freeze(&mut self, file: &ShmemFile) {
+        // The memory is as large as `preserve` has made it.
+        if let Ok(ser) = descriptor_of(&mut self.descriptor) {
+            ser.pos = file.position();
+        }
+    }
+}
+
+/// The descriptor in its memory.
+fn descriptor_of(memory: &mut Preserved) -> Result<&mut MemfdSer> {
+    match MemfdSer::mut_from_prefix(memory.bytes_mut()) {
+        Ok((ser, _)) => Ok(ser),
+        Err(_) => Err(EINVAL),
+    }
+}
+
+/// The contents of a preserved memfd: its folios, and the table that lists them.
+///
+/// The order of the fields is that in which they are undone.
+struct Contents {
+    table: Table,
+    folios: Folios,
+}
+
+impl Contents {
+    /// Preserves the first `size` bytes, which are not zero.
+    fn preserve(file: &Frozen<'_, '_>, size: u64) -> Result<Self> {
+        let pinned = PinnedFolios::pin(file, size)?;
+
+        // Whether a folio is clean or was never written may change until the kexec. So none of
+        // them is: the next kernel's reclaim must not drop what was written last.
+        pinned.make_durable();
+
+        let folios = Folios::preserve(pinned)?;
+        Ok(Self {
+            table: Table::preserve(folios.pinned.entries())?,
+            folios,
+        })
+    }
+}
+
+/// Folios that are pinned, some of them preserved. All of them if it was made by
+/// [`preserve`](Self::preserve).
+struct Folios {
+    pinned: PinnedFolios,
+    /// How many are preserved, counted from the first.
+    preserved: usize,
+}
+
+impl Folios {
+    fn preserve(pinned: PinnedFolios) -> Result<Self> {
+        let mut this = Self {
+            pinned,
+            preserved: 0,
+        };
+        for chunk in this.pinned.chunks(this.pinned.len(), BATCH) {
+            let mut batch = Batch::begin()?;
+            for folio in chunk {
+                batch.preserve(folio)?;
+                this.preserved += 1;
+            }
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for Folios {
+    fn drop(&mut self) {
+        for chunk in self.pinned.chunks(self.preserved, BATCH) {
+            match Batch::begin() {
+                Ok(mut batch) => chunk.for_each(|folio| batch.unpreserve(folio)),
+                // There was a batch before, in which these were preserved.
+                Err(error) => pr_err!("memfd: cannot unpreserve folios: {error:?}\n"),
+            }
+        }
+    }
+}
+
+/// A table of folios that is preserved where it is. The owner of the memory keeps it meanwhile.
+struct Table(KhoVmalloc);
+
+impl Table {
+    fn preserve(entries: &VVec<FolioSer>) -> Result<Self> {
+        let area = Area::of(entries).ok_or(EINVAL)?;
+        Ok(Self(kho::vmalloc::preserve(&area)?))
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        kho::vmalloc::unpreserve(&self.0);
+    }
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! memfds: making one, its seals, and pinning all of its folios.
+//!
+//! C headers: [`include/linux/memfd.h`](srctree/include/linux/memfd.h),
+//! [`include/linux/mm.h`](srctree/include/linux/mm.h)
+
+use core::ptr::NonNull;
+
+use kernel::error::from_err_ptr;
+use kernel::error::to_result;
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+use crate::abi::memfd::FolioSer;
+use crate::abi::memfd::FOLIO_DIRTY;
+use crate::abi::memfd::FOLIO_UPTODATE;
+use crate::abi::PAGE_SHIFT;
+
+use super::bindings;
+use super::direct_map;
+use super::page::Folio;
+use super::shmem;
+use super::shmem::ShmemFile;
+
+/// Pages of a file that are pinned by one call. Bounds the size of the array between C and here.
+const WINDOW: u64 = 1 << 16;
+
+/// Makes an empty memfd without a name, that may be sealed.
+///
+/// C counterpart: `memfd_alloc_file("", MFD_ALLOW_SEALING)`.
+pub(crate) fn create() -> Result<ARef<File>> {
+    // SAFETY: The name is a C string.
+    let file = from_err_ptr(unsafe {
+        bindings::memfd_alloc_file(c"".as_char_ptr(), bindings::MFD_ALLOW_SEALING)
+    })?;
+    let file = NonNull::new(file).ok_or(ENOMEM)?;
+    // SAFETY: The file is new and comes with one reference, which becomes that of the result.
+    // Nobody else knows it, so that nobody uses its position.
+    Ok(unsafe { ARef::from_raw(file.cast()) })
+}
+
+impl ShmemFile {
+    /// The seals of the file: `F_SEAL_*`.
+    pub(crate) fn seals(&self) -> Result<u32> {
+        // SAFETY: The file is open.
+        let seals = unsafe { bindings::memfd_get_seals(self.as_raw()) };
+        u32::try_from(seals).map_err(|_| Error::from_errno(seals))
+    }
+
+    /// Adds seals, which never go away again. Takes the lock of the inode; may sleep.
+    ///
+    /// [`EPERM`] if the file may not be sealed, [`EINVAL`] for an unknown seal, [`EBUSY`] if
+    /// somebody is writing.
+    pub(crate) fn add_seals(&self, seals: u32) -> Result {
+        // SAFETY: The file is open.
+        to_result(unsafe { bindings::memfd_add_seals(self.as_raw(), seals) })
+    }
+}
+
+/// Folios as `memfd_pin_folios()` gave them. Dropping it unpins them.
+///
+/// # Invariants
+///
+/// Each element is a folio of which one pin belongs to this object.
+struct Window(KVVec<*mut bindings::folio>);
+
+impl Window {
+    fn new(capacity: usize) -> Result<Self> {
+        Ok(Self(KVVec::with_capacity(capacity, GFP_KERNEL)?))
+    }
+
+    /// Pins the folios of `file` from byte `start` up to and including `last`, which are inside
+    /// of the file. Allocates those that are missing, swaps in, and migrates what must not stay
+    /// where it is. The window must be empty.
+    fn pin(&mut self, file: &ShmemFile, start: u64, last: u64) -> Result {
+        let mut offset = 0;
+        let start = i64::try_from(start).map_err(|_| EFBIG)?;
+        let last = i64::try_from(last).map_err(|_| EFBIG)?;
+        let room = u32::try_from(self.0.capacity()).unwrap_or(u32::MAX);
+        // SAFETY: The file is open. The array has room for so many pointers.
+        let pinned = unsafe {
+            bindings::memfd_pin_folios(
+                file.as_raw(),
+                start,
+                last,
+                self.0.as_mut_ptr(),
+                room,
+                &mut offset,
+            )
+        };
+        let Ok(pinned) = usize::try_from(pinned) else {
+            return Err(Error::from_errno(pinned as c_int));
+        };
+        // SAFETY: The callee has written so many elements, which is at most `room`.
+        // INVARIANT: It has pinned each of them once.
+        unsafe { self.0.inc_len(pinned) };
+        Ok(())
+    }
+
+    /// The folios, in the order of the file.
+    fn folios(&self) -> impl ExactSizeIterator<Item = &Folio> {
+        // SAFETY: By the type invariant the folio is pinned while this borrows the window.
+        self.0
+            .iter()
+            .map(|folio| unsafe { Folio::from_ptr(*folio) })
+    }
+
+    /// Empties the window. The pins are the caller's.
+    fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a pin of each to give back.
+        unsafe { bindings::unpin_folios(self.0.as_mut_ptr(), self.0.len()) };
+    }
+}
+
+/// All folios of a file, pinned: they are there, outside of CMA, and stay where they are.
+///
+/// They are kept in the form in which the next kernel wants them, so that nothing else of the size
+/// of the file is needed. Dropping it unpins them.
+///
+/// # Invariants
+///
+/// The `pfn` of each entry is that of a folio of which one pin belongs to this object.
+pub(crate) struct PinnedFolios {
+    entries: VVec<FolioSer>,
+}
+
+impl PinnedFolios {
+    /// Pins the folios of `file` that make up its first `size` bytes. May sleep for long.
+    ///
+    /// The file must be frozen, with the lock of its inode held, and at least of that size.
+    ///
+    /// Holes are filled. [`EFBIG`] if there are more pages than `memfd_pin_folios()` could count.
+    pub(crate) fn pin(file: &shmem::Frozen<'_, '_>, size: u64) -> Result<Self> {
+        let mut this = Self {
+            entries: VVec::new(),
+        };
+        let pages = size.div_ceil(1 << PAGE_SHIFT);
+        if u32::try_from(pages).is_err() {
+            return Err(EFBIG);
+        }
+        let mut window = Window::new(pages.min(WINDOW) as usize)?;
+        let mut next = 0;
+        while next < pages {
+            let end = pages.min(next + WINDOW);
+            let last = size.min(end << PAGE_SHIFT) - 1;
+            window.pin(file.file(), next << PAGE_SHIFT, last)?;
+            next = this.take(&mut window, next, pages)?;
+        }
+        Ok(this)
+    }
+
+    /// Takes the folios of a window over, of which the first has to be at page `next` of the file.
+    /// Returns the page that follows the last.
+    fn take(&mut self, window: &mut Window, mut next: u64, pages: u64) -> Result<u64> {
+        self.reserve(window.0.len(), pages - next)?;
+        let before = self.entries.len();
+        for folio in window.folios() {
+            let index = shmem::index_of(folio);
+            let entry = FolioSer::new(folio.pfn(), FOLIO_DIRTY | FOLIO_UPTODATE, index);
+            let pushed = match entry {
+                Some(entry) if index == next => self.entries.push_within_capacity(entry).is_ok(),
+                _ => false,
+            };
+            if !pushed {
+                // The pins are still those of the window.
+                self.entries.truncate(before);
+                return Err(EIO);
+            }
+            next += 1 << folio.order();
+        }
+        if self.entries.len() == before {
+            return Err(EIO);
+        }
+        // INVARIANT: The pins change hands, together with all of their entries.
+        window.forget();
+        Ok(next)
+    }
+
+    /// Makes room for `more` entries, and for as many as the rest of the file will need if it is
+    /// made of folios of the same size as these.
+    fn reserve(&mut self, more: usize, pages_left: u64) -> Result {
+        let free = self.entries.capacity() - self.entries.len();
+        if free >= more {
+            return Ok(());
+        }
+        let wanted = match pages_left.checked_sub(WINDOW) {
+            Some(rest) => more + (rest * more as u64).div_ceil(WINDOW) as usize,
+            None => more,
+        };
+        // The rest of the last page goes to the next kernel: there must be nothing in it.
+        Ok(self.entries.reserve(wanted, GFP_KERNEL | __GFP_ZERO)?)
+    }
+
+    /// One entry for each folio, in the order of the file, as the next kernel wants them.
+    pub(crate) fn entries(&self) -> &VVec<FolioSer> {
+        &self.entries
+    }
+
+    /// Number of folios.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The first `count` folios or fewer, `size` or fewer at a time.
+    pub(crate) fn chunks(
+        &self,
+        count: usize,
+        size: usize,
+    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = &Folio> + Clone> {
+        let count = count.min(self.entries.len());
+        self.entries[..count]
+            .chunks(size)
+            .map(|chunk| chunk.iter().map(Self::folio))
+    }
+
+    /// Makes what all the folios hold part of the file for good: zeroes those that were never
+    /// written, and keeps memory reclaim from throwing any of them away. May sleep.
+    pub(crate) fn make_durable(&self) {
+        for entry in self.entries.iter() {
+            // SAFETY: The folio was found in a file in shmem, and is pinned.
+            unsafe { shmem::make_durable(Self::folio(entry)) };
+        }
+    }
+
+    #[inline]
+    fn folio(entry: &FolioSer) -> &Folio {
+        let page = direct_map::page_of(entry.pfn());
+        // SAFETY: By the type invariant this is the head page of a folio that is pinned for as long
+        // as the list of entries, hence also while this borrows it.
+        unsafe { Folio::from_ptr(page.cast()) }
+    }
+}
+
+impl Drop for PinnedFolios {
+    fn drop(&mut self) {
+        for entry in self.entries.iter() {
+            // SAFETY: By the type invariant there is a pin of each to give back.
+            unsafe { bindings::unpin_folio(Self::folio(entry).as_ptr()) };
+        }
+    }
+}

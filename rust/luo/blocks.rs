@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Chains of blocks: arrays of entries of any length, in pages of their own.
+//!
+//! C counterpart: `kho_block_set_*()`.
+
+use core::cell::Cell;
+use core::cell::RefCell;
+use core::marker::PhantomData;
+use core::mem::size_of;
+
+use kernel::fmt;
+use kernel::prelude::*;
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+
+use crate::abi::addr::PhysAddr;
+use crate::abi::block::BlockHeader;
+use crate::abi::block::MAX_BLOCKS;
+use crate::abi::PAGE_SIZE;
+use crate::kho::Handed;
+use crate::kho::Preserved;
+use crate::logic::chain::Chain;
+use crate::logic::chain::ChainError;
+use crate::logic::chain::Layout;
+
+/// Entries that fit into a block.
+const fn per_block<T>() -> usize {
+    Layout::of::<T>().per_block() as usize
+}
+
+/// Where entry `slot` lies in its block.
+fn slot_range<T>(slot: usize) -> core::ops::Range<usize> {
+    let start = size_of::<BlockHeader>() + slot * size_of::<T>();
+    start..start + size_of::<T>()
+}
+
+/// A chain for the next kernel, long enough for all entries before the first is written.
+///
+/// The blocks are there from the moment that something is added which will need an entry, so that
+/// writing at the time of the jump cannot fail for want of memory.
+///
+/// # Invariants
+///
+/// `next` of each block is the address of the one behind it, and zero in the last.
+pub(super) struct BlockSet<T> {
+    blocks: KVVec<Preserved>,
+    _entry: PhantomData<T>,
+}
+
+impl<T: IntoBytes + Immutable> BlockSet<T> {
+    /// An empty chain.
+    pub(super) const fn new() -> Self {
+        Self {
+            blocks: KVVec::new(),
+            _entry: PhantomData,
+        }
+    }
+
+    /// Makes room for `count` entries in all. `ENOSPC` beyond what a chain may have, `ENOMEM`
+    /// without memory; either changes nothing.
+    pub(super) fn grow(&mut self, count: usize) -> Result {
+        let had = self.blocks.len();
+
+        while self.blocks.len() * per_block::<T>() < count {
+            if let Err(err) = self.grow_one() {
+                self.truncate(had);
+                return Err(err);
+            }
+        }
+        Ok(())
+    }
+
+    fn grow_one(&mut self) -> Result {
+        if self.blocks.len() as u64 >= MAX_BLOCKS {
+            return Err(ENOSPC);
+        }
+        let block = Preserved::new(PAGE_SIZE)?;
+        let phys = block.phys();
+
+        self.blocks.push(block, GFP_KERNEL)?;
+        if let Some(before) = self.blocks.len().checked_sub(2) {
+            self.update_header(before, |header| header.next = phys.get());
+        }
+        Ok(())
+    }
+
+    /// Frees the blocks that `count` entries do not need.
+    pub(super) fn shrink(&mut self, count: usize) {
+        self.truncate(count.div_ceil(per_block::<T>()));
+    }
+
+    fn truncate(&mut self, blocks: usize) {
+        if blocks >= self.blocks.len() {
+            return;
+        }
+        // Cut the chain first: nothing may ever point to a block that is gone.
+        if let Some(last) = blocks.checked_sub(1) {
+            self.update_header(last, |header| header.next = 0);
+        }
+        self.blocks.truncate(blocks);
+    }
+
+    /// The address of the first block, or zero.
+    pub(super) fn head(&self) -> u64 {
+        self.blocks.first().map_or(0, |block| block.phys().get())
+    }
+
+    /// Writes entry `index`, the one behind those that were written before. `ENOSPC` where no
+    /// room was made for it.
+    pub(super) fn write(&mut self, index: usize, entry: &T) -> Result {
+        let (block, slot) = (index / per_block::<T>(), index % per_block::<T>());
+        let bytes = self.blocks.get_mut(block).ok_or(ENOSPC)?.bytes_mut();
+
+        bytes
+            .get_mut(slot_range::<T>(slot))
+            .ok_or(ENOSPC)?
+            .copy_from_slice(entry.as_bytes());
+        self.update_header(block, |header| header.count = slot as u64 + 1);
+        Ok(())
+    }
+
+    /// Removes all entries, and keeps the room for them.
+    pub(super) fn clear(&mut self) {
+        for block in self.blocks.iter_mut() {
+            // The link to the next block is part of the room.
+            if let Some(bytes) = block.bytes_mut().get_mut(size_of::<u64>()..PAGE_SIZE) {
+                bytes.fill(0);
+            }
+        }
+    }
+
+    fn update_header(&mut self, block: usize, change: impl FnOnce(&mut BlockHeader)) {
+        let bytes = self.blocks.get_mut(block).map(Preserved::bytes_mut);
+        if let Some(Ok((header, _))) = bytes.map(BlockHeader::mut_from_prefix) {
+            change(header);
+        }
+    }
+}
+
+/// What is wrong with a chain of the previous kernel.
+pub(super) enum Trouble {
+    /// The chain itself.
+    Chain(ChainError),
+    /// A block belongs to another chain as well, or twice to this one.
+    Shared(PhysAddr),
+    /// There was not enough memory to look.
+    NoMemory,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The error is of a crate-independent module and has the standard trait.
+            Self::Chain(err) => core::fmt::Display::fmt(err, f),
+            Self::Shared(block) => write!(f, "block {block} is in use by a chain already"),
+            Self::NoMemory => f.write_str("out of memory"),
+        }
+    }
+}
+
+/// A chain of the previous kernel that is sound from end to end, and ours alone.
+///
+/// Dropping it leaves the memory as it was found; [`Self::free`] gives it to the system.
+pub(super) struct HandedChain<T> {
+    blocks: KVVec<(Handed, usize)>,
+    entries: u64,
+    _entry: PhantomData<T>,
+}
+
+/// Claims blocks as the walk along a chain comes to them.
+struct Claims {
+    blocks: RefCell<KVVec<(Handed, usize)>>,
+    trouble: Cell<Option<Trouble>>,
+}
+
+impl Claims {
+    fn header(&self, phys: PhysAddr) -> Option<BlockHeader> {
+        let block = match Handed::claim(phys) {
+            Ok(block) => block,
+            Err(err) if err == EBUSY => {
+                self.trouble.set(Some(Trouble::Shared(phys)));
+                return None;
+            }
+            Err(_) => return None,
+        };
+        // A block is one page. Memory that starts here and is larger is something else.
+        if block.bytes().len() != PAGE_SIZE {
+            return None;
+        }
+        let (header, _) = BlockHeader::read_from_prefix(block.bytes()).ok()?;
+        let mut blocks = self.blocks.borrow_mut();
+
+        if blocks
+            .push((block, header.count as usize), GFP_KERNEL)
+            .is_err()
+        {
+            self.trouble.set(Some(Trouble::NoMemory));
+            return None;
+        }
+        Some(header)
+    }
+}
+
+impl<T: FromBytes> HandedChain<T> {
+    /// Takes the chain that begins at `head`, if all of it is sound and nobody has any of it.
+    pub(super) fn claim(head: u64) -> Result<Self, Trouble> {
+        let claims = Claims {
+            blocks: RefCell::new(KVVec::new()),
+            trouble: Cell::new(None),
+        };
+        let walk = |phys: PhysAddr| claims.header(phys);
+        let checked = Chain::check(&walk, head, Layout::of::<T>()).map(|chain| chain.entries());
+
+        match checked {
+            Ok(entries) => Ok(Self {
+                blocks: claims.blocks.into_inner(),
+                entries,
+                _entry: PhantomData,
+            }),
+            Err(err) => Err(claims.trouble.take().unwrap_or(Trouble::Chain(err))),
+        }
+    }
+
+    /// Checks that there are as many entries as the owner of the chain says.
+    pub(super) fn expect_total(self, expected: u64) -> Result<Self, Trouble> {
+        if self.entries == expected {
+            return Ok(self);
+        }
+        Err(Trouble::Chain(ChainError::WrongTotal {
+            found: self.entries,
+            expected,
+        }))
+    }
+
+    /// The entries, in the order in which they were written.
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.blocks.iter().flat_map(|(block, count)| {
+            (0..*count).filter_map(|slot| {
+                T::read_from_bytes(block.bytes().get(slot_range::<T>(slot))?).ok()
+            })
+        })
+    }
+
+    /// Gives the memory to the system.
+    pub(super) fn free(mut self) {
+        while let Some((block, _)) = self.blocks.pop() {
+            block.free();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/dev/liveupdate`: one agent at a time makes sessions and gets them back.
+
+use kernel::fs::File;
+use kernel::miscdevice::MiscDevice;
+use kernel::miscdevice::MiscDeviceOptions;
+use kernel::miscdevice::MiscDeviceRegistration;
+use kernel::prelude::*;
+use kernel::sync::atomic::AtomicFlag;
+use kernel::sync::atomic::Full;
+use kernel::sync::atomic::Release;
+
+use crate::kernel::sync::StaticMutex;
+
+use super::incoming;
+use super::name::SessionName;
+use super::session;
+use super::uapi;
+use super::uapi::Argument;
+
+/// Whether someone has the device open.
+static OPEN: AtomicFlag = AtomicFlag::new(false);
+
+/// Possession of the device; dropping it lets the next one open it.
+struct Agent;
+
+impl Agent {
+    /// `EBUSY` if someone has the device open.
+    fn new() -> Result<Self> {
+        match OPEN.cmpxchg(false, true, Full) {
+            Ok(_) => Ok(Self),
+            Err(_) => Err(EBUSY),
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        OPEN.store(false, Release);
+    }
+}
+
+/// The device as one who has it open sees it.
+struct Device {
+    _agent: Agent,
+}
+
+#[vtable]
+impl MiscDevice for Device {
+    type Ptr = KBox<Self>;
+
+    fn open(_: &File, _: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
+        let device = KBox::new(
+            Self {
+                _agent: Agent::new()?,
+            },
+            GFP_KERNEL,
+        )?;
+
+        incoming::read_sessions();
+        Ok(device)
+    }
+
+    fn ioctl(_: &Self, _: &File, cmd: u32, arg: usize) -> Result<isize> {
+        let nr = uapi::number(cmd);
+        if nr > uapi::RETRIEVE_SESSION {
+            return Err(EINVAL);
+        }
+        let argument = Argument::new(arg)?;
+        if cmd != uapi::command(nr) {
+            return Err(ENOTTY);
+        }
+        let mut request: uapi::OpenSession = argument.read()?;
+        let name = SessionName::new(&request.name);
+
+        uapi::give_fd(
+            || match (nr, name) {
+                (uapi::CREATE_SESSION, Some(name)) => session::create(name),
+                (uapi::CREATE_SESSION, None) => Err(EINVAL),
+                (_, Some(name)) => incoming::retrieve(&name),
+                // No session has such a name.
+                (_, None) => Err(ENOENT),
+            },
+            |fd| {
+                request.fd = fd;
+                argument.write(&request)
+            },
+        )?;
+        Ok(0)
+    }
+}
+
+/// The registration, for as long as the kernel runs.
+static REGISTRATION: StaticMutex<Option<Pin<KBox<MiscDeviceRegistration<Device>>>>> =
+    StaticMutex::new(c"luo_device", None);
+
+/// Makes the device appear.
+pub(super) fn start() -> Result {
+    let options = MiscDeviceOptions {
+        name: c"liveupdate",
+    };
+    let registration = KBox::pin_init(MiscDeviceRegistration::register(options), GFP_KERNEL)?;
+
+    *REGISTRATION.lock() = Some(registration);
+    Ok(())
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The files of a session: those that will be preserved, and those that were.
+//!
+//! The two have nothing in common but a token, so they are two types. A file that is preserved owns
+//! all that preserving it took; dropping it takes that back, which is how every failure and the end
+//! of a session are undone.
+
+use core::mem::size_of;
+
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+
+use crate::abi::luo::FileSer;
+use crate::abi::luo::FileSetSer;
+use crate::kernel::c_handler::HandlerPrivate;
+use crate::kernel::c_handler::HandlerRef;
+use crate::kernel::c_handler::RetrieveStatus;
+use crate::kernel::sync::StaticMutex;
+
+use super::blocks::BlockSet;
+use super::blocks::HandedChain;
+use super::flb;
+use super::flb::FlbHolds;
+use super::index::Index;
+use super::name::BadName;
+use super::name::HandlerName;
+use super::registry;
+
+/// Everything that is preserved or was restored and not finished, by what its handler says makes
+/// two files the same.
+static IN_USE: StaticMutex<Index<usize, ()>> = StaticMutex::new(c"luo_files", Index::new());
+
+/// That a file is in one session only; dropping it lets it into another.
+struct Claim(usize);
+
+impl Claim {
+    /// `EBUSY` if the file is in a session.
+    fn new(handler: &HandlerRef, file: &File) -> Result<Self> {
+        let id = handler.id_of(file);
+        match IN_USE.lock().insert(id, ()) {
+            Ok(()) => Ok(Self(id)),
+            Err(error) if error == EEXIST => Err(EBUSY),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        IN_USE.lock().remove(&self.0);
+    }
+}
+
+/// A file that goes to the next kernel.
+struct OutgoingFile {
+    token: u64,
+    data: u64,
+    private: HandlerPrivate,
+    // Dropped in this order, after the handler has let go: what came last goes first.
+    _flbs: FlbHolds,
+    _claim: Claim,
+    handler: HandlerRef,
+    file: ARef<File>,
+}
+
+impl OutgoingFile {
+    /// Preserves a file. `ENOENT` if no handler takes it, `EBUSY` if it is in a session, or what
+    /// the handler or an FLB says.
+    fn new(token: u64, file: ARef<File>) -> Result<Self> {
+        let handler = registry::handler_for(&file)?;
+        let claim = Claim::new(&handler, &file)?;
+        let flbs = flb::hold_all(&handler)?;
+        let (data, private) = handler.preserve(&file)?;
+
+        Ok(Self {
+            token,
+            data,
+            private,
+            _flbs: flbs,
+            _claim: claim,
+            handler,
+            file,
+        })
+    }
+
+    fn freeze(&mut self) -> Result {
+        self.data = self
+            .handler
+            .freeze(&self.file, self.data, self.private)
+            .inspect_err(|error| {
+                pr_warn!(
+                    "LUO: file with token {:#x} cannot be frozen by '{}': {:?}\n",
+                    self.token,
+                    BadName(self.handler.compatible()),
+                    error
+                );
+            })?;
+        Ok(())
+    }
+
+    fn unfreeze(&self) {
+        self.handler.unfreeze(&self.file, self.data, self.private);
+    }
+
+    fn entry(&self) -> FileSer {
+        FileSer {
+            compatible: *self.handler.compatible(),
+            data: self.data,
+            token: self.token,
+        }
+    }
+}
+
+impl Drop for OutgoingFile {
+    fn drop(&mut self) {
+        self.handler.unpreserve(&self.file, self.data, self.private);
+    }
+}
+
+/// The files of a session that goes to the next kernel, in the order in which they were preserved.
+pub(super) struct OutgoingFiles {
+    files: KVVec<OutgoingFile>,
+    tokens: Index<u64, ()>,
+    blocks: BlockSet<FileSer>,
+}
+
+impl OutgoingFiles {
+    pub(super) const fn new() -> Self {
+        Self {
+            files: KVVec::new(),
+            tokens: Index::new(),
+            blocks: BlockSet::new(),
+        }
+    }
+
+    /// Preserves the file that `find` gives.
+    ///
+    /// `EEXIST` if the token is in use, `ENOSPC` if the session is full; see also
+    /// [`OutgoingFile::new`]. Nothing has changed on error.
+    pub(super) fn preserve(
+        &mut self,
+        token: u64,
+        find: impl FnOnce() -> Result<ARef<File>>,
+    ) -> Result {
+        if self.tokens.get(&token).is_some() {
+            return Err(EEXIST);
+        }
+        self.blocks.grow(self.files.len() + 1)?;
+        let added = self.add(token, find);
+
+        if added.is_err() {
+            self.blocks.shrink(self.files.len());
+        }
+        added
+    }
+
+    fn add(&mut self, token: u64, find: impl FnOnce() -> Result<ARef<File>>) -> Result {
+        let file = find()?;
+        self.files.reserve(1, GFP_KERNEL)?;
+        let file = OutgoingFile::new(token, file)?;
+
+        self.tokens.insert(token, ())?;
+        self.files.push(file, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Freezes all files and writes them down for the next kernel. On error all of them are as
+    /// before.
+    pub(super) fn freeze(&mut self) -> Result<FileSetSer> {
+        for index in 0..self.files.len() {
+            if let Err(error) = self.freeze_one(index) {
+                self.unfreeze_before(index);
+                return Err(error);
+            }
+        }
+        Ok(FileSetSer {
+            files: self.blocks.head(),
+            count: self.files.len() as u64,
+        })
+    }
+
+    fn freeze_one(&mut self, index: usize) -> Result {
+        let file = self.files.get_mut(index).ok_or(EINVAL)?;
+
+        file.freeze()?;
+        let entry = file.entry();
+        self.blocks
+            .write(index, &entry)
+            .inspect_err(|_| self.files.get(index).map_or((), OutgoingFile::unfreeze))
+    }
+
+    /// Takes [`Self::freeze`] back.
+    pub(super) fn unfreeze(&mut self) {
+        self.unfreeze_before(self.files.len());
+    }
+
+    fn unfreeze_before(&mut self, end: usize) {
+        for file in self.files.iter().take(end).rev() {
+            file.unfreeze();
+        }
+        self.blocks.clear();
+    }
+
+    /// Takes all files out, last one first.
+    pub(super) fn clear(&mut self) {
+        while let Some(file) = self.files.pop() {
+            self.tokens.remove(&file.token);
+            drop(file);
+        }
+        self.blocks.shrink(0);
+    }
+}
+
+impl Drop for OutgoingFiles {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// How far a file of the previous kernel has come.
+enum Stage {
+    /// Nobody asked for it.
+    Waiting,
+    /// It was handed out, and is kept here until the session is finished.
+    Retrieved {
+        file: ARef<File>,
+        /// Keeps the file out of other sessions until then.
+        _claim: Option<Claim>,
+    },
+    /// It could not be restored, and trying again could only make it worse.
+    Failed(Error),
+}
+
+/// A file that came from the previous kernel.
+struct IncomingFile {
+    name: HandlerName,
+    data: u64,
+    /// Found when it is needed: its module may be loaded late.
+    handler: Option<HandlerRef>,
+    stage: Stage,
+}
+
+impl IncomingFile {
+    fn handler(&mut self) -> Result<&HandlerRef> {
+        if self.handler.is_none() {
+            self.handler = registry::handler_named(&self.name);
+        }
+        self.handler.as_ref().ok_or_else(|| {
+            pr_warn!(
+                "LUO: no handler for '{}' is registered; load its module and try again\n",
+                self.name
+            );
+            ENOENT
+        })
+    }
+
+    fn retrieve(&mut self) -> Result<ARef<File>> {
+        match &self.stage {
+            Stage::Retrieved { file, .. } => return Ok(file.clone()),
+            Stage::Failed(error) => return Err(*error),
+            Stage::Waiting => {}
+        }
+        let data = self.data;
+        let handler = self.handler()?;
+        let restored = handler.retrieve(data);
+        // A handler that says that two files are the same breaks its promise; both are handed out,
+        // but only one of them can be preserved again before the session is finished.
+        let claim = match &restored {
+            Ok(file) => Claim::new(handler, file).ok(),
+            Err(_) => None,
+        };
+        match restored {
+            Ok(file) => {
+                self.stage = Stage::Retrieved {
+                    file: file.clone(),
+                    _claim: claim,
+                };
+                Ok(file)
+            }
+            Err(error) => {
+                self.stage = Stage::Failed(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// The file, if it was handed out, and how that went.
+    fn status(&self) -> (Option<&File>, RetrieveStatus) {
+        match &self.stage {
+            Stage::Waiting => (None, RetrieveStatus::NotTried),
+            Stage::Retrieved { file, .. } => (Some(file), RetrieveStatus::Done),
+            Stage::Failed(error) => (None, RetrieveStatus::Failed(*error)),
+        }
+    }
+
+    fn check_finish(&mut self) -> Result {
+        self.handler()?;
+        let (file, status) = self.status();
+
+        match &self.handler {
+            Some(handler) if handler.can_finish(file, self.data, status) => Ok(()),
+            _ => Err(EBUSY),
+        }
+    }
+
+    fn finish(self) {
+        let (file, status) = self.status();
+
+        if let Some(handler) = &self.handler {
+            handler.finish(file, self.data, status);
+            flb::finish_file(handler);
+        }
+    }
+}
+
+/// The files of a session that came from the previous kernel.
+pub(super) struct IncomingFiles {
+    files: KVVec<IncomingFile>,
+    /// Where the file with a token is.
+    tokens: Index<u64, usize>,
+}
+
+impl IncomingFiles {
+    /// Reads what the previous kernel wrote down. On error says why in the log.
+    pub(super) fn read(set: &FileSetSer) -> Result<Self> {
+        let (head, count) = (set.files, set.count);
+        let mut this = Self {
+            files: KVVec::new(),
+            tokens: Index::new(),
+        };
+
+        if head == 0 && count == 0 {
+            return Ok(this);
+        }
+        let chain = HandedChain::<FileSer>::claim(head)
+            .and_then(|chain| chain.expect_total(count))
+            .map_err(|trouble| {
+                pr_err!("LUO: files of a session: {}\n", trouble);
+                EINVAL
+            })?;
+
+        for entry in chain.iter() {
+            this.add(&entry)?;
+        }
+        chain.free();
+        Ok(this)
+    }
+
+    fn add(&mut self, entry: &FileSer) -> Result {
+        let (token, data) = (entry.token, entry.data);
+        let Some(name) = HandlerName::new(&entry.compatible) else {
+            pr_err!(
+                "LUO: file with token {:#x} has no valid handler name: '{}'\n",
+                token,
+                BadName(&entry.compatible)
+            );
+            return Err(EINVAL);
+        };
+        self.tokens
+            .insert(token, self.files.len())
+            .inspect_err(|_| pr_err!("LUO: token {:#x} is there twice\n", token))?;
+        self.files.push(
+            IncomingFile {
+                name,
+                data,
+                handler: None,
+                stage: Stage::Waiting,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(())
+    }
+
+    /// Restores the file with a token, or gives out once more the one that was restored.
+    ///
+    /// `ENOENT` if there is none or its handler is not registered, or what the handler said the
+    /// first time.
+    pub(super) fn retrieve(&mut self, token: u64) -> Result<ARef<File>> {
+        let index = *self.tokens.get(&token).ok_or(ENOENT)?;
+
+        self.files.get_mut(index).ok_or(ENOENT)?.retrieve()
+    }
+
+    /// Lets go of all files, last one first, if all of their handlers agree.
+    ///
+    /// `EBUSY` if one does not, `ENOENT` if one is not registered; then nothing has changed.
+    pub(super) fn finish(&mut self) -> Result {
+        for file in self.files.iter_mut() {
+            file.check_finish()?;
+        }
+        while let Some(file) = self.files.pop() {
+            file.finish();
+        }
+        self.tokens = Index::new();
+        Ok(())
+    }
+}
+
+const _: () = assert!(size_of::<FileSer>() == 64);

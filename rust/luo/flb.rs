@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! State that many files share (FLB, "file-lifecycle-bound"): saved with the first file that
+//! needs it, cleaned up with the last.
+//!
+//! An FLB that goes to the next kernel and one that came from the previous kernel are two types,
+//! with a count of users each. The first is found by the C object that registered, the second by
+//! the name in the handed-over table: so what became of incoming data outlives the module that
+//! asked for it.
+
+use kernel::new_mutex;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel::sync::Mutex;
+use kernel::sync::SetOnce;
+
+use crate::abi::addr::PhysAddr;
+use crate::abi::luo::flb_capacity;
+use crate::abi::luo::FlbHeaderSer;
+use crate::abi::luo::FlbSer;
+use crate::abi::PAGE_SIZE;
+use crate::kernel::c_flb::CFlb;
+use crate::kernel::c_flb::FlbObject;
+use crate::kernel::c_flb::FlbRef;
+use crate::kernel::c_handler::HandlerRef;
+use crate::kho::Handed;
+use crate::kho::Preserved;
+
+use super::name::BadName;
+use super::name::FlbName;
+use super::registry;
+
+/// An FLB on its way to the next kernel.
+#[pin_data]
+pub(super) struct OutgoingFlb {
+    name: FlbName,
+    #[pin]
+    live: Mutex<Option<Live>>,
+}
+
+/// What there is while anything needs the FLB.
+struct Live {
+    flb: FlbRef,
+    users: u64,
+    data: u64,
+    obj: FlbObject,
+}
+
+impl OutgoingFlb {
+    /// An FLB that nothing needs yet.
+    pub(super) fn new(name: FlbName) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                name,
+                live <- new_mutex!(None, "OutgoingFlb::live"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The name by which the next kernel knows it.
+    pub(super) fn name(&self) -> FlbName {
+        self.name
+    }
+
+    /// Whether anything needs it.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.lock().is_some()
+    }
+
+    /// Takes a hold, and saves the state if it is the first one.
+    fn preserve(&self, flb: FlbRef) -> Result {
+        let mut live = self.live.lock();
+
+        match &mut *live {
+            Some(live) => live.users += 1,
+            None => {
+                let (data, obj) = flb.preserve()?;
+                *live = Some(Live {
+                    flb,
+                    users: 1,
+                    data,
+                    obj,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a hold for a C caller who wants the object. `ENOENT` if there is none.
+    pub(super) fn get(&self) -> Result<FlbObject> {
+        let mut live = self.live.lock();
+
+        match &mut *live {
+            Some(live) if !live.obj.is_none() => {
+                live.users += 1;
+                Ok(live.obj)
+            }
+            _ => Err(ENOENT),
+        }
+    }
+
+    /// Gives a hold back, and discards the state if it was the last one.
+    pub(super) fn put(&self) {
+        let mut guard = self.live.lock();
+
+        match &mut *guard {
+            Some(live) if live.users > 1 => live.users -= 1,
+            Some(live) => {
+                live.flb.unpreserve(live.data, live.obj);
+                *guard = None;
+            }
+            None => pr_err!("FLB '{}' was put more often than got\n", self.name),
+        }
+    }
+
+    /// What the next kernel is to know; [`None`] if nothing needs the FLB.
+    fn entry(&self) -> Option<FlbSer> {
+        self.live.lock().as_ref().map(|live| FlbSer {
+            name: *self.name.padded(),
+            data: live.data,
+            count: live.users,
+        })
+    }
+}
+
+/// A preserved file's hold on one FLB; dropping it gives the hold back.
+pub(super) struct FlbHold(Arc<OutgoingFlb>);
+
+impl Drop for FlbHold {
+    fn drop(&mut self) {
+        self.0.put();
+    }
+}
+
+/// Takes a hold on each FLB that files of `handler` depend on, in the order of registration.
+///
+/// On failure the holds that were taken are given back, last one first.
+pub(super) fn hold_all(handler: &HandlerRef) -> Result<FlbHolds> {
+    let mut holds = FlbHolds(KVec::with_capacity(registry::nr_flbs(handler), GFP_KERNEL)?);
+
+    for index in 0.. {
+        let Some((state, flb)) = registry::flb_of(handler, index) else {
+            break;
+        };
+        holds.0.reserve(1, GFP_KERNEL)?;
+        state.preserve(flb.ok_or(ENODEV)?)?;
+        holds.0.push(FlbHold(state), GFP_KERNEL)?;
+    }
+    Ok(holds)
+}
+
+/// The holds of one file; dropping it gives them back, last one first.
+pub(super) struct FlbHolds(KVec<FlbHold>);
+
+impl Drop for FlbHolds {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
+/// Makes the table for the next kernel: an empty header in a page of its own.
+pub(super) fn new_table() -> Result<Preserved> {
+    let mut table = Preserved::new(PAGE_SIZE)?;
+
+    write_table(&mut table);
+    Ok(table)
+}
+
+/// Writes the state of all registered FLBs into `table`.
+pub(super) fn write_table(table: &mut Preserved) {
+    let Ok((header, entries)) = FlbHeaderSer::mut_from_prefix(table.bytes_mut()) else {
+        return;
+    };
+    // As many as may be registered fit.
+    let mut slots = entries.chunks_exact_mut(size_of::<FlbSer>());
+    let mut count = 0;
+
+    registry::for_each_flb(|flb| {
+        if let Some((entry, slot)) = flb.entry().and_then(|entry| Some((entry, slots.next()?))) {
+            slot.copy_from_slice(entry.as_bytes());
+            count += 1;
+        }
+    });
+    header.pgcnt = 1;
+    header.count = count;
+}
+
+/// An FLB that came from the previous kernel.
+#[pin_data]
+pub(super) struct IncomingFlb {
+    name: FlbName,
+    data: u64,
+    #[pin]
+    state: Mutex<Incoming>,
+}
+
+/// How far an incoming FLB has come.
+struct Incoming {
+    /// Files of the previous kernel that were not finished, and holders of the object.
+    users: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nobody asked for it.
+    Waiting,
+    /// It was restored. The reference keeps its module until it is finished.
+    Retrieved(FlbRef, FlbObject),
+    /// Restoring it failed, which trying again could only make worse.
+    Failed(Error),
+    /// Nothing needs it any more.
+    Finished,
+}
+
+impl IncomingFlb {
+    /// Takes an entry of the handed-over table.
+    pub(super) fn new(name: FlbName, data: u64, users: u64) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                name,
+                data,
+                state <- new_mutex!(
+                    Incoming { users, stage: Stage::Waiting },
+                    "IncomingFlb::state"
+                ),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Takes a hold on the object, which is restored if this is the first time.
+    ///
+    /// `ENODATA` once it is finished, `ENODEV` if the module is being unloaded; else the error
+    /// of the first attempt to restore it, each time.
+    pub(super) fn get(&self, flb: Option<FlbRef>) -> Result<FlbObject> {
+        let mut state = self.state.lock();
+        let obj = self.retrieve(&mut state, flb)?;
+
+        state.users = state.users.saturating_add(1);
+        Ok(obj)
+    }
+
+    fn retrieve(&self, state: &mut Incoming, flb: Option<FlbRef>) -> Result<FlbObject> {
+        match &state.stage {
+            Stage::Finished => Err(ENODATA),
+            Stage::Failed(err) => Err(*err),
+            Stage::Retrieved(_, obj) => Ok(*obj),
+            Stage::Waiting => {
+                let flb = flb.ok_or(ENODEV)?;
+
+                match flb.retrieve(self.data) {
+                    Ok(obj) => {
+                        state.stage = Stage::Retrieved(flb, obj);
+                        Ok(obj)
+                    }
+                    Err(err) => {
+                        pr_err!("FLB '{}' could not be restored: {:?}\n", self.name, err);
+                        state.stage = Stage::Failed(err);
+                        Err(err)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a hold back. The last one finishes the FLB, which is restored for that if nobody
+    /// asked for it before: only the FLB knows how to clean up.
+    pub(super) fn put(&self, flb: Option<FlbRef>) {
+        let mut state = self.state.lock();
+
+        match state.users {
+            0 => {
+                pr_err!("incoming FLB '{}' was put more often than got\n", self.name);
+                return;
+            }
+            1 => state.users = 0,
+            _ => {
+                state.users -= 1;
+                return;
+            }
+        }
+        match self.retrieve(&mut state, flb) {
+            Ok(obj) => {
+                if let Stage::Retrieved(flb, _) =
+                    core::mem::replace(&mut state.stage, Stage::Finished)
+                {
+                    flb.finish(obj);
+                }
+            }
+            Err(err) => pr_warn!(
+                "FLB '{}' could not be restored ({:?}); what it preserved stays reserved\n",
+                self.name,
+                err
+            ),
+        }
+    }
+}
+
+/// What the previous kernel left in the way of FLBs.
+enum Table {
+    /// Nothing.
+    Absent,
+    /// These. There are at most as many as fit into a page.
+    Read(KVec<Arc<IncomingFlb>>),
+    /// Something that cannot be read.
+    Bad,
+}
+
+static INCOMING: SetOnce<Table> = SetOnce::new();
+
+/// The incoming FLB of this name. `ENODATA` if nothing came in, `ENOENT` if this did not, `EIO` if
+/// what came in cannot be read.
+fn incoming(name: &FlbName) -> Result<Arc<IncomingFlb>> {
+    match INCOMING.as_ref() {
+        None | Some(Table::Absent) => Err(ENODATA),
+        Some(Table::Bad) => Err(EIO),
+        Some(Table::Read(flbs)) => flbs
+            .iter()
+            .find(|flb| flb.name == *name)
+            .cloned()
+            .ok_or(ENOENT),
+    }
+}
+
+/// Finds the incoming state for an FLB that a C caller named; see [`incoming`] for errors.
+pub(super) fn find_incoming(flb: &CFlb) -> Result<Arc<IncomingFlb>> {
+    incoming(&FlbName::new(flb.compatible()).ok_or(EINVAL)?)
+}
+
+/// Tells each FLB that a file of `handler`, which needed it in the previous kernel, is finished.
+pub(super) fn finish_file(handler: &HandlerRef) {
+    for index in (0..registry::nr_flbs(handler)).rev() {
+        if let Some((state, flb)) = registry::flb_of(handler, index) {
+            // An FLB that the previous kernel did not have is not held by its files.
+            if let Ok(incoming) = incoming(&state.name()) {
+                incoming.put(flb);
+            }
+        }
+    }
+}
+
+/// Notes that the previous kernel left no FLBs, or nothing at all.
+pub(super) fn set_absent() {
+    INCOMING.populate(Table::Absent);
+}
+
+/// Notes that what the previous kernel left cannot be read.
+pub(super) fn set_bad() {
+    INCOMING.populate(Table::Bad);
+}
+
+/// Reads the table that the previous kernel left at `phys`. On failure says why in the log.
+pub(super) fn read_incoming(phys: u64) -> Result {
+    if phys == 0 {
+        set_absent();
+        return Ok(());
+    }
+    match parse(PhysAddr::new(phys)) {
+        Ok(flbs) => {
+            INCOMING.populate(Table::Read(flbs));
+            Ok(())
+        }
+        Err(err) => {
+            set_bad();
+            Err(err)
+        }
+    }
+}
+
+fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
+    let table = Handed::claim(phys).inspect_err(|err| {
+        pr_err!(
+            "the FLB table at {:#x} is not in preserved memory: {:?}\n",
+            phys.get(),
+            err
+        );
+    })?;
+    let bytes = table.bytes();
+    let (header, entries) = FlbHeaderSer::read_from_prefix(bytes).map_err(|_| EINVAL)?;
+    let (pgcnt, count) = (header.pgcnt, header.count);
+
+    if pgcnt.checked_mul(PAGE_SIZE as u64) != Some(bytes.len() as u64)
+        || count > flb_capacity(bytes.len()) as u64
+    {
+        pr_err!(
+            "the FLB table says {} pages and {} entries, but is {} bytes long\n",
+            pgcnt,
+            count,
+            bytes.len()
+        );
+        return Err(EINVAL);
+    }
+    let mut flbs = KVec::with_capacity(count as usize, GFP_KERNEL)?;
+
+    for raw in entries
+        .chunks_exact(size_of::<FlbSer>())
+        .take(count as usize)
+    {
+        let entry = FlbSer::read_from_bytes(raw).map_err(|_| EINVAL)?;
+        let flb = parse_entry(&entry)?;
+
+        if flbs.iter().any(|it: &Arc<IncomingFlb>| it.name == flb.name) {
+            pr_err!("the FLB table has '{}' twice\n", flb.name);
+            return Err(EINVAL);
+        }
+        flbs.push(flb, GFP_KERNEL)?;
+    }
+    table.free();
+    Ok(flbs)
+}
+
+fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
+    let (data, count) = (entry.data, entry.count);
+    let Some(name) = FlbName::new(&entry.name) else {
+        pr_err!("the FLB table has the name '{}'\n", BadName(&entry.name));
+        return Err(EINVAL);
+    };
+
+    // What nothing needs is not written, and the writer counts with 31 bits.
+    if count == 0 || count > i32::MAX as u64 {
+        pr_err!(
+            "FLB '{}' has {} users in the previous kernel\n",
+            name,
+            count
+        );
+        return Err(EINVAL);
+    }
+    IncomingFlb::new(name, data, count)
+}

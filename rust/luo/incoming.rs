@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the previous kernel's LUO left.
+//!
+//! Read in two steps: at boot, whether there is anything and whether it can be trusted as a whole;
+//! when the device is opened first, the sessions and their files, for which drivers may have to be
+//! there.
+//!
+//! Where mainline panics, or refuses each open of the device from then on, this goes on: what
+//! cannot be read stays reserved, asking for it gives `EIO`, and everything else works.
+//! `liveupdate_incoming=panic` on the command line gives the panic.
+
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::atomic::AtomicFlag;
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
+use zerocopy::FromBytes;
+
+use crate::abi::luo::LuoSer;
+use crate::abi::luo::SessionSer;
+use crate::abi::luo::COMPATIBLE;
+use crate::kernel::panic::panic_bad_incoming;
+use crate::kernel::sync::StaticMutex;
+use crate::kho;
+use crate::kho::Handed;
+
+use super::blocks::HandedChain;
+use super::file::IncomingFiles;
+use super::flb;
+use super::index::Index;
+use super::name::BadName;
+use super::name::SessionName;
+use super::session::Incoming;
+use super::session::GATE;
+
+/// Name of the subtree, for this kernel and the next one.
+pub(super) const SUBTREE: &CStr = c"LUO";
+
+/// `liveupdate_incoming=panic`.
+static PANIC: AtomicFlag = AtomicFlag::new(false);
+
+/// The incoming side.
+enum State {
+    /// Nothing came in.
+    Absent,
+    /// Sessions came in that have not been read.
+    Unread(HandedChain<SessionSer>),
+    /// All sessions that could be read, by name; `true` if there are others.
+    Read(Index<SessionName, Arc<Incoming>>, bool),
+    /// What came in cannot be read.
+    Bad,
+}
+
+static STATE: StaticMutex<State> = StaticMutex::new(c"luo_incoming_sessions", State::Absent);
+
+/// Chooses between a panic and going on when something cannot be read.
+pub(super) fn set_panic(on: bool) {
+    PANIC.store(on, Relaxed);
+}
+
+/// Something that the previous kernel left cannot be read, which the log says already.
+fn trouble() {
+    if PANIC.load(Relaxed) {
+        panic_bad_incoming();
+    }
+}
+
+/// Looks at what the previous kernel left. Returns the number of live updates so far.
+pub(super) fn start() -> u64 {
+    let (phys, size) = match kho::retrieve_subtree(SUBTREE) {
+        Ok(found) => found,
+        Err(error) if error == ENOENT => {
+            flb::set_absent();
+            return 0;
+        }
+        Err(error) => {
+            pr_err!("LUO: the handover has no valid state: {:?}\n", error);
+            refuse();
+            return 0;
+        }
+    };
+    match Handed::claim(phys) {
+        Ok(blob) => read_head(blob, size),
+        Err(_) => {
+            pr_err!("LUO: state at {} is not in preserved memory\n", phys);
+            refuse();
+            0
+        }
+    }
+}
+
+/// Nothing of what came in can be used.
+fn refuse() {
+    pr_err!(
+        "LUO: sessions of the previous kernel cannot be retrieved; their memory stays reserved\n"
+    );
+    flb::set_bad();
+    *STATE.lock() = State::Bad;
+    trouble();
+}
+
+fn read_head(blob: Handed, size: usize) -> u64 {
+    let bytes = blob.bytes();
+    let bytes = bytes.get(..size).unwrap_or(bytes);
+    let Ok((head, _)) = LuoSer::read_from_prefix(bytes) else {
+        pr_err!("LUO: state of {} bytes is too small\n", size);
+        refuse();
+        return 0;
+    };
+    if !head.compatible.starts_with(COMPATIBLE.as_bytes())
+        || head.compatible.get(COMPATIBLE.len()) != Some(&0)
+    {
+        pr_err!(
+            "LUO: state is '{}', not compatible with '{}'\n",
+            BadName(&head.compatible),
+            COMPATIBLE
+        );
+        refuse();
+        return 0;
+    }
+    let (number, sessions, flbs) = (head.liveupdate_num, head.sessions_pa, head.flbs_pa);
+    let state = match sessions {
+        0 => State::Read(Index::new(), false),
+        head => match HandedChain::claim(head) {
+            Ok(chain) => State::Unread(chain),
+            Err(trouble) => {
+                pr_err!("LUO: sessions: {}\n", trouble);
+                refuse();
+                return number;
+            }
+        },
+    };
+    if flb::read_incoming(flbs).is_err() {
+        refuse();
+        return number;
+    }
+    pr_info!(
+        "LUO: retrieved live update data, liveupdate number: {}\n",
+        number
+    );
+    *STATE.lock() = state;
+    blob.free();
+    number
+}
+
+/// Reads the sessions, if that has not been done.
+pub(super) fn read_sessions() {
+    let mut guard = STATE.lock();
+
+    if !matches!(*guard, State::Unread(_)) {
+        return;
+    }
+    let State::Unread(chain) = core::mem::replace(&mut *guard, State::Bad) else {
+        return;
+    };
+    let mut sessions = Index::new();
+    let mut lost = false;
+
+    for entry in chain.iter() {
+        match read_session(&entry) {
+            Ok(session) => {
+                let name = *session.name();
+                if let Err(error) = sessions.insert(name, session) {
+                    pr_err!("LUO: session '{}' cannot be kept: {:?}\n", name, error);
+                    lost = true;
+                }
+            }
+            Err(_) => lost = true,
+        }
+    }
+    if lost {
+        pr_err!("LUO: some sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
+        trouble();
+    }
+    *guard = State::Read(sessions, lost);
+    chain.free();
+}
+
+fn read_session(entry: &SessionSer) -> Result<Arc<Incoming>> {
+    let Some(name) = SessionName::new(&entry.name) else {
+        pr_err!("LUO: a session has the name '{}'\n", BadName(&entry.name));
+        return Err(EINVAL);
+    };
+    let set = entry.file_set;
+    let files = IncomingFiles::read(&set).inspect_err(|_| {
+        pr_err!("LUO: session '{}' cannot be read\n", name);
+    })?;
+
+    Incoming::new(name, files)
+}
+
+/// Makes a file for the session of this name.
+///
+/// `ENOENT` if there is none, `EINVAL` if it has been retrieved, `EIO` if there may have been one
+/// that cannot be read.
+pub(super) fn retrieve(name: &SessionName) -> Result<ARef<File>> {
+    let _gate = GATE.read();
+    let session = match &*STATE.lock() {
+        State::Absent => return Err(ENOENT),
+        State::Unread(_) | State::Bad => return Err(EIO),
+        State::Read(sessions, lost) => match sessions.get(name) {
+            Some(session) => session.clone(),
+            None if *lost => return Err(EIO),
+            None => return Err(ENOENT),
+        },
+    };
+
+    Incoming::open(session)
+}
+
+/// Takes a finished session out.
+pub(super) fn forget(name: &SessionName) {
+    if let State::Read(sessions, _) = &mut *STATE.lock() {
+        sessions.remove(name);
+    }
+}

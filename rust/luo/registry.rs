@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! File handlers and FLBs that registered.
+//!
+//! What this holds is what C callers registered and have not unregistered yet. Whoever wants to
+//! call a handler or an FLB gets a reference from here, which keeps its module loaded; no
+//! callback but `can_preserve` runs with the lock held, so that all may call back in.
+
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use crate::abi::luo::flb_capacity;
+use crate::abi::PAGE_SIZE;
+use crate::kernel::bindings;
+use crate::kernel::c_flb::CFlb;
+use crate::kernel::c_flb::FlbRef;
+use crate::kernel::c_handler::CHandler;
+use crate::kernel::c_handler::HandlerRef;
+use crate::kernel::sync::StaticRwSem;
+
+use super::flb::OutgoingFlb;
+use super::name::BadName;
+use super::name::FlbName;
+use super::name::HandlerName;
+
+/// Most FLBs: their entries must fit into one page (`LUO_FLB_MAX`).
+pub(super) const MAX_FLBS: usize = flb_capacity(PAGE_SIZE);
+
+/// A registered handler and the FLBs that its files need, in the order of their registration.
+struct Handler {
+    c: CHandler,
+    flbs: KVec<Arc<OutgoingFlb>>,
+}
+
+/// A registered FLB.
+struct Flb {
+    c: CFlb,
+    state: Arc<OutgoingFlb>,
+    /// Number of handlers that it is registered with.
+    users: usize,
+}
+
+/// Everything that registered, in the order in which it did.
+struct Registry {
+    handlers: KVec<Handler>,
+    flbs: KVec<Flb>,
+}
+
+static REGISTRY: StaticRwSem<Registry> = StaticRwSem::new(
+    c"luo_registry",
+    Registry {
+        handlers: KVec::new(),
+        flbs: KVec::new(),
+    },
+);
+
+impl Registry {
+    fn handler(&self, handler: *mut bindings::liveupdate_file_handler) -> Option<&Handler> {
+        self.handlers.iter().find(|it| it.c.as_ptr() == handler)
+    }
+
+    fn flb(&self, flb: *mut bindings::liveupdate_flb) -> Option<&Flb> {
+        self.flbs.iter().find(|it| it.c.as_ptr() == flb)
+    }
+
+    /// Takes the FLB of `handler` at `index` out of its list, and out of the registry if no other
+    /// handler has it.
+    fn unlink_flb(&mut self, handler: usize, index: usize) {
+        let Some(link) = self
+            .handlers
+            .get_mut(handler)
+            .and_then(|handler| handler.flbs.remove(index).ok())
+        else {
+            return;
+        };
+        let Some(at) = self
+            .flbs
+            .iter()
+            .position(|it| Arc::ptr_eq(&it.state, &link))
+        else {
+            return;
+        };
+        if let Some(flb) = self.flbs.get_mut(at) {
+            flb.users -= 1;
+            // Only an FLB that is built in can still be in use here, as use keeps modules
+            // loaded. It stays, so that its users find it when they put it.
+            if flb.users == 0 && !flb.state.is_live() {
+                let _ = self.flbs.remove(at);
+            }
+        }
+    }
+}
+
+/// Registers a handler. `EEXIST` if there is one with the same compatible string.
+pub(super) fn register_handler(handler: CHandler) -> Result {
+    let name = HandlerName::new(handler.compatible()).ok_or(EINVAL)?;
+    let mut registry = REGISTRY.write();
+
+    if registry
+        .handlers
+        .iter()
+        .any(|it| HandlerName::new(it.c.compatible()) == Some(name))
+    {
+        pr_err!("a file handler for '{}' is registered already\n", name);
+        return Err(EEXIST);
+    }
+    registry.handlers.push(
+        Handler {
+            c: handler,
+            flbs: KVec::new(),
+        },
+        GFP_KERNEL,
+    )?;
+    Ok(())
+}
+
+/// Forgets a handler and its links to FLBs.
+pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler) {
+    let mut registry = REGISTRY.write();
+    let Some(at) = registry
+        .handlers
+        .iter()
+        .position(|it| it.c.as_ptr() == handler)
+    else {
+        pr_warn!("a file handler that is not registered cannot be unregistered\n");
+        return;
+    };
+
+    while registry
+        .handlers
+        .get(at)
+        .is_some_and(|it| !it.flbs.is_empty())
+    {
+        registry.unlink_flb(at, 0);
+    }
+    let _ = registry.handlers.remove(at);
+}
+
+/// Makes files of `handler` depend on `flb`.
+///
+/// `EINVAL` if the handler is not registered, `EEXIST` if it has this FLB or if another FLB has
+/// the same compatible string, `ENOSPC` if there are too many FLBs.
+pub(super) fn register_flb(handler: *mut bindings::liveupdate_file_handler, flb: CFlb) -> Result {
+    let mut guard = REGISTRY.write();
+    let registry = &mut *guard;
+    let Some(owner) = registry
+        .handlers
+        .iter_mut()
+        .find(|it| it.c.as_ptr() == handler)
+    else {
+        pr_err!(
+            "FLB '{}' is to be registered with a file handler that is not registered itself\n",
+            BadName(flb.compatible())
+        );
+        return Err(EINVAL);
+    };
+    let known = registry
+        .flbs
+        .iter_mut()
+        .find(|it| it.c.as_ptr() == flb.as_ptr());
+
+    // From the reservation on, adding the link cannot fail.
+    owner.flbs.reserve(1, GFP_KERNEL)?;
+    let state = match known {
+        Some(known) => {
+            if owner.flbs.iter().any(|it| Arc::ptr_eq(it, &known.state)) {
+                return Err(EEXIST);
+            }
+            known.users += 1;
+            known.state.clone()
+        }
+        None => add_flb(&mut registry.flbs, flb)?,
+    };
+    owner.flbs.push(state, GFP_KERNEL)?;
+    Ok(())
+}
+
+/// Registers an FLB that has no handler yet, and counts the first one.
+fn add_flb(flbs: &mut KVec<Flb>, flb: CFlb) -> Result<Arc<OutgoingFlb>> {
+    let name = FlbName::new(flb.compatible()).ok_or(EINVAL)?;
+
+    if flbs.iter().any(|it| it.state.name() == name) {
+        return Err(EEXIST);
+    }
+    if flbs.len() >= MAX_FLBS {
+        return Err(ENOSPC);
+    }
+    let state = OutgoingFlb::new(name)?;
+
+    flbs.push(
+        Flb {
+            c: flb,
+            state: state.clone(),
+            users: 1,
+        },
+        GFP_KERNEL,
+    )?;
+    Ok(state)
+}
+
+/// Makes files of `handler` independent of `flb` again.
+pub(super) fn unregister_flb(
+    handler: *mut bindings::liveupdate_file_handler,
+    flb: *mut bindings::liveupdate_flb,
+) {
+    let mut guard = REGISTRY.write();
+    let registry = &mut *guard;
+    let state = registry.flb(flb).map(|it| it.state.clone());
+    let at = registry
+        .handlers
+        .iter()
+        .position(|it| it.c.as_ptr() == handler);
+    let link = at.and_then(|at| {
+        let flbs = &registry.handlers.get(at)?.flbs;
+        let state = state.as_ref()?;
+        Some((at, flbs.iter().position(|it| Arc::ptr_eq(it, state))?))
+    });
+
+    match link {
+        Some((handler, index)) => registry.unlink_flb(handler, index),
+        None => pr_warn!("an FLB that is not registered with a handler cannot be unregistered\n"),
+    }
+}
+
+/// The first handler that takes `file`; `ENOENT` if none does or its module is being unloaded.
+pub(super) fn handler_for(file: &File) -> Result<HandlerRef> {
+    let registry = REGISTRY.read();
+
+    registry
+        .handlers
+        .iter()
+        .find(|it| it.c.can_preserve(file))
+        .and_then(|it| it.c.get())
+        .ok_or(ENOENT)
+}
+
+/// The handler with this compatible string, if it is registered.
+pub(super) fn handler_named(name: &HandlerName) -> Option<HandlerRef> {
+    let registry = REGISTRY.read();
+
+    registry
+        .handlers
+        .iter()
+        .find(|it| HandlerName::new(it.c.compatible()).as_ref() == Some(name))
+        .and_then(|it| it.c.get())
+}
+
+/// Number of FLBs that files of `handler` depend on.
+pub(super) fn nr_flbs(handler: &HandlerRef) -> usize {
+    let registry = REGISTRY.read();
+
+    registry
+        .handler(handler.as_ptr())
+        .map_or(0, |it| it.flbs.len())
+}
+
+/// One of the FLBs that files of `handler` depend on: its state, and a reference for calling it
+/// unless its module is being unloaded. [`None`] past the last one.
+pub(super) fn flb_of(
+    handler: &HandlerRef,
+    index: usize,
+) -> Option<(Arc<OutgoingFlb>, Option<FlbRef>)> {
+    let registry = REGISTRY.read();
+    let state = registry.handler(handler.as_ptr())?.flbs.get(index)?;
+    let flb = registry
+        .flbs
+        .iter()
+        .find(|it| Arc::ptr_eq(&it.state, state))?;
+
+    Some((state.clone(), flb.c.get()))
+}
+
+/// The outgoing state of an FLB, if it is registered.
+pub(super) fn outgoing_flb(flb: *mut bindings::liveupdate_flb) -> Option<Arc<OutgoingFlb>> {
+    REGISTRY.read().flb(flb).map(|it| it.state.clone())
+}
+
+/// Calls `f` for each registered FLB, in the order of registration.
+pub(super) fn for_each_flb(mut f: impl FnMut(&OutgoingFlb)) {
+    for flb in REGISTRY.read().flbs.iter().filter(|it| it.users > 0) {
+        f(&flb.state);
+    }
+}

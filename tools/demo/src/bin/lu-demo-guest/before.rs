@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! In the first kernel: preserve, and jump.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use liveupdate::Device;
+use liveupdate::Outgoing;
+use liveupdate::Session;
+use liveupdate::Token;
+use liveupdate::kexec;
+use lu_demo::BIG_SESSION;
+use lu_demo::FILES_PATH;
+use lu_demo::FileRecord;
+use lu_demo::INDEX_SESSION;
+use lu_demo::Index;
+use lu_demo::NEXT_INITRD_PATH;
+use lu_demo::NEXT_KERNEL_PATH;
+use lu_demo::data;
+use lu_demo::digest;
+use lu_demo::digest::Total;
+use lu_demo::message::Message;
+use rustix::fs::MemfdFlags;
+
+use crate::console::Console;
+use crate::machine;
+
+/// A file in memory, on its way to the next kernel.
+struct Memory {
+    file: File,
+    record: FileRecord,
+}
+
+pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u64) -> Result<()> {
+    console.progress("reading the files into memory")?;
+    let mut memories = load_files(sessions)?;
+    console.progress(&format!(
+        "making {} MiB from seed {seed:#018x}",
+        big_bytes >> 20
+    ))?;
+    memories.push(big_file(seed, big_bytes)?);
+
+    console.progress("computing SHA-256 of all data")?;
+    let mut total = Total::default();
+    for memory in &mut memories {
+        let FileRecord {
+            session,
+            token,
+            path,
+            bytes,
+            ..
+        } = &memory.record;
+        memory.record.sha256 = digest::add_file(&mut total, session, *token, &memory.file, *bytes)
+            .with_context(|| format!("reading {path} back from memory"))?;
+    }
+    let (files, bytes, sha256) = (total.files(), total.bytes(), total.finish());
+    console.say(&Message::Before { sha256 })?;
+
+    console.progress("preserving")?;
+    let device = Device::open()?;
+    let mut timer = Timer::default();
+    let mut held = preserve(&device, &memories, &mut timer)?;
+    let index = index_file(&memories)?;
+    let session = timer.time(|| device.create_session(INDEX_SESSION))?;
+    timer.time(|| session.preserve_fd(Token(1), &index))?;
+    held.push(session);
+    console.say(&Message::Preserved {
+        sessions: held.len() as u64,
+        files,
+        bytes,
+        micros: timer.micros(),
+    })?;
+
+    console.progress("loading the next kernel")?;
+    load_next()?;
+    console.say(&Message::Jump)?;
+    let error = kexec::reboot();
+    drop(held);
+    Err(error).context("the live update did not happen")
+}
+
+/// Adds up the time that calls into the kernel take.
+#[derive(Default)]
+struct Timer {
+    sum: Duration,
+}
+
+impl Timer {
+    fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = call();
+        self.sum += start.elapsed();
+        result
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.sum.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Reads all files from the initramfs into memfds.
+fn load_files(sessions: u32) -> Result<Vec<Memory>> {
+    let root = Path::new(FILES_PATH);
+    let mut paths = Vec::new();
+    walk(root, &mut paths).with_context(|| format!("listing {FILES_PATH}"))?;
+    paths.sort();
+    let load = |(number, path): (usize, &PathBuf)| {
+        let name = path
+            .strip_prefix(root)
+            .unwrap_or(path)
+            .display()
+            .to_string();
+        let (session, token) = lu_demo::place(number, sessions);
+        let mut source = File::open(path).with_context(|| format!("opening {name}"))?;
+        let mut file = memfd(&name)?;
+        let bytes = io::copy(&mut source, &mut file).with_context(|| format!("copying {name}"))?;
+        let record = record(session, token, name, bytes);
+        Ok(Memory { file, record })
+    };
+    paths.iter().enumerate().map(load).collect()
+}
+
+fn walk(dir: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), paths)?;
+        } else {
+            paths.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the large file.
+fn big_file(seed: u64, bytes: u64) -> Result<Memory> {
+    let mut file = memfd("big")?;
+    data::generate(seed, bytes, |chunk| file.write_all(chunk)).context("filling the large file")?;
+    let name = format!("{} MiB from seed {seed:#018x}", bytes >> 20);
+    let record = record(BIG_SESSION.to_owned(), 1, name, bytes);
+    Ok(Memory { file, record })
+}
+
+fn record(session: String, token: u64, path: String, bytes: u64) -> FileRecord {
+    FileRecord {
+        session,
+        token,
+        path,
+        bytes,
+        sha256: String::new(),
+    }
+}
+
+fn memfd(name: &str) -> Result<File> {
+    // The name is only for people, and the kernel takes 249 bytes.
+    let short: String = name.chars().take(60).collect();
+    let fd = rustix::fs::memfd_create(short, MemfdFlags::CLOEXEC)
+        .with_context(|| format!("making a memfd for {name}"))?;
+    Ok(File::from(fd))
+}
+
+/// Puts every file into its session. The sessions live as long as the result.
+fn preserve(
+    device: &Device,
+    memories: &[Memory],
+    timer: &mut Timer,
+) -> Result<Vec<Session<Outgoing>>> {
+    let mut sessions: BTreeMap<&str, Session<Outgoing>> = BTreeMap::new();
+    for Memory { file, record } in memories {
+        let name = record.session.as_str();
+        if !sessions.contains_key(name) {
+            let session = timer.time(|| device.create_session(name))?;
+            sessions.insert(name, session);
+        }
+        let session = &sessions[name];
+        timer
+            .time(|| session.preserve_fd(Token(record.token), file))
+            .with_context(|| format!("preserving {}", record.path))?;
+    }
+    Ok(sessions.into_values().collect())
+}
+
+fn index_file(memories: &[Memory]) -> Result<File> {
+    let index = Index {
+        release: machine::release(),
+        files: memories
+            .iter()
+            .map(|memory| memory.record.clone())
+            .collect(),
+    };
+    let mut file = memfd("index")?;
+    file.write_all(&serde_json::to_vec(&index)?)
+        .context("writing the index")?;
+    Ok(file)
+}
+
+fn load_next() -> Result<()> {
+    let open = |path| File::open(path).with_context(|| format!("opening {path}"));
+    // What switches live update on here does so there.
+    let cmdline = std::fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
+    let (kernel, initrd) = (open(NEXT_KERNEL_PATH)?, open(NEXT_INITRD_PATH)?);
+    Ok(kexec::load(kernel, Some(initrd), cmdline.trim_end())?)
+}
