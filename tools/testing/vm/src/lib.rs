@@ -32,6 +32,7 @@ pub mod initramfs;
 pub mod ktap;
 pub mod live_update;
 pub mod places;
+pub mod rust;
 pub mod splat;
 pub mod vm;
 
