@@ -181,3 +181,7 @@ impl FlbRef {
         }
     }
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "c_flb_fake.rs"]
+pub(crate) mod fake;

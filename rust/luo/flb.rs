@@ -428,3 +428,7 @@ fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
     }
     IncomingFlb::new(name, data, count)
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/flb.rs"]
+mod tests;
