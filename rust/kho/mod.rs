@@ -16,7 +16,11 @@
 
 #![cfg_attr(
     not(CONFIG_LIVEUPDATE),
-    allow(dead_code, unused_imports, reason = "LUO and its handlers use the rest")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "LUO and its handlers use the rest"
+    )
 )]
 
 mod debugfs;
