@@ -89,7 +89,7 @@ impl ShmemFile {
     #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
     pub(crate) fn blocks(&self) -> u64 {
         // SAFETY: The file is open, hence its inode exists.
-        unsafe { (&raw const (*self.inode().as_ptr()).i_blocks).read_volatile() as u64 }
+        unsafe { (&raw const (*self.inode().as_ptr()).i_blocks).read_volatile() }
     }
 
     /// Whether the file's size is fixed by [`LockedInode::freeze`].
