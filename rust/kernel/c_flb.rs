@@ -75,12 +75,12 @@ impl CFlb {
             || ops.retrieve.is_none()
             || ops.finish.is_none()
         {
-            pr_err!("an FLB without all callbacks cannot be used\n");
+            pr_err!("LUO: an FLB without all callbacks cannot be used\n");
             return Err(EINVAL);
         }
         let compatible = flb.compatible();
         if compatible[0] == 0 || !compatible.contains(&0) {
-            pr_err!("an FLB without a valid compatible string cannot be used\n");
+            pr_err!("LUO: an FLB without a valid compatible string cannot be used\n");
             return Err(EINVAL);
         }
         Ok(flb)
@@ -181,3 +181,7 @@ impl FlbRef {
         }
     }
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "c_flb_fake.rs"]
+pub(crate) mod fake;

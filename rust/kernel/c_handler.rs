@@ -95,12 +95,12 @@ impl CHandler {
             || ops.retrieve.is_none()
             || ops.finish.is_none()
         {
-            pr_err!("a file handler without all required callbacks cannot be registered\n");
+            pr_err!("LUO: a file handler without all required callbacks cannot be registered\n");
             return Err(EINVAL);
         }
         let compatible = handler.compatible();
         if compatible[0] == 0 || !compatible.contains(&0) {
-            pr_err!("a file handler without a valid compatible string cannot be registered\n");
+            pr_err!("LUO: a file handler without a valid compatible string cannot be registered\n");
             return Err(EINVAL);
         }
         Ok(handler)

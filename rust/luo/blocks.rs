@@ -143,8 +143,8 @@ impl<T: IntoBytes + Immutable> BlockSet<T> {
 pub(super) enum Trouble {
     /// The chain itself.
     Chain(ChainError),
-    /// A block belongs to another chain as well, or twice to this one.
-    Shared(PhysAddr),
+    /// The chain comes back to this block.
+    Cycle(PhysAddr),
     /// There was not enough memory to look.
     NoMemory,
 }
@@ -154,7 +154,7 @@ impl fmt::Display for Trouble {
         match self {
             // The error is of a crate-independent module and has the standard trait.
             Self::Chain(err) => core::fmt::Display::fmt(err, f),
-            Self::Shared(block) => write!(f, "block {block} is in use by a chain already"),
+            Self::Cycle(block) => write!(f, "chain comes back to block {block}"),
             Self::NoMemory => f.write_str("out of memory"),
         }
     }
@@ -164,38 +164,51 @@ impl fmt::Display for Trouble {
 ///
 /// Dropping it leaves the memory as it was found; [`Self::free`] gives it to the system.
 pub(super) struct HandedChain<T> {
-    blocks: KVVec<(Handed, usize)>,
+    blocks: KVVec<HandedBlock>,
     entries: u64,
     _entry: PhantomData<T>,
 }
 
+/// A block of the previous kernel.
+struct HandedBlock {
+    phys: PhysAddr,
+    memory: Handed,
+    /// Entries in it.
+    count: usize,
+}
+
 /// Claims blocks as the walk along a chain comes to them.
 struct Claims {
-    blocks: RefCell<KVVec<(Handed, usize)>>,
+    blocks: RefCell<KVVec<HandedBlock>>,
     trouble: Cell<Option<Trouble>>,
 }
 
 impl Claims {
     fn header(&self, phys: PhysAddr) -> Option<BlockHeader> {
-        let block = match Handed::claim(phys) {
-            Ok(block) => block,
-            Err(err) if err == EBUSY => {
-                self.trouble.set(Some(Trouble::Shared(phys)));
+        let memory = match Handed::claim(phys) {
+            Ok(memory) => memory,
+            Err(_) => {
+                // A block that is claimed looks like one that is not there. The walk ends here, so
+                // that this search is made once.
+                if self.blocks.borrow().iter().any(|it| it.phys == phys) {
+                    self.trouble.set(Some(Trouble::Cycle(phys)));
+                }
                 return None;
             }
-            Err(_) => return None,
         };
         // A block is one page. Memory that starts here and is larger is something else.
-        if block.bytes().len() != PAGE_SIZE {
+        if memory.bytes().len() != PAGE_SIZE {
             return None;
         }
-        let (header, _) = BlockHeader::read_from_prefix(block.bytes()).ok()?;
+        let (header, _) = BlockHeader::read_from_prefix(memory.bytes()).ok()?;
         let mut blocks = self.blocks.borrow_mut();
 
-        if blocks
-            .push((block, header.count as usize), GFP_KERNEL)
-            .is_err()
-        {
+        let block = HandedBlock {
+            phys,
+            memory,
+            count: header.count as usize,
+        };
+        if blocks.push(block, GFP_KERNEL).is_err() {
             self.trouble.set(Some(Trouble::NoMemory));
             return None;
         }
@@ -236,17 +249,21 @@ impl<T: FromBytes> HandedChain<T> {
 
     /// The entries, in the order in which they were written.
     pub(super) fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        self.blocks.iter().flat_map(|(block, count)| {
-            (0..*count).filter_map(|slot| {
-                T::read_from_bytes(block.bytes().get(slot_range::<T>(slot))?).ok()
+        self.blocks.iter().flat_map(|block| {
+            (0..block.count).filter_map(|slot| {
+                T::read_from_bytes(block.memory.bytes().get(slot_range::<T>(slot))?).ok()
             })
         })
     }
 
     /// Gives the memory to the system.
     pub(super) fn free(mut self) {
-        while let Some((block, _)) = self.blocks.pop() {
-            block.free();
+        while let Some(block) = self.blocks.pop() {
+            block.memory.free();
         }
     }
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/blocks.rs"]
+mod tests;

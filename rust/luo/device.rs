@@ -74,19 +74,17 @@ impl MiscDevice for Device {
         let mut request: uapi::OpenSession = argument.read()?;
         let name = SessionName::new(&request.name);
 
-        uapi::give_fd(
-            || match (nr, name) {
-                (uapi::CREATE_SESSION, Some(name)) => session::create(name),
-                (uapi::CREATE_SESSION, None) => Err(EINVAL),
-                (_, Some(name)) => incoming::retrieve(&name),
-                // No session has such a name.
-                (_, None) => Err(ENOENT),
-            },
-            |fd| {
-                request.fd = fd;
-                argument.write(&request)
-            },
-        )?;
+        let tell = |fd| {
+            request.fd = fd;
+            argument.write(&request)
+        };
+
+        if nr == uapi::CREATE_SESSION {
+            uapi::give_fd(|| session::create(name.ok_or(EINVAL)?), tell)?;
+        } else {
+            // No session has a name that is none.
+            uapi::give_fd(|| incoming::retrieve(&name.ok_or(ENOENT)?), tell)?;
+        }
         Ok(0)
     }
 }

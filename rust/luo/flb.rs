@@ -110,7 +110,7 @@ impl OutgoingFlb {
                 live.flb.unpreserve(live.data, live.obj);
                 *guard = None;
             }
-            None => pr_err!("FLB '{}' was put more often than got\n", self.name),
+            None => pr_err!("LUO: FLB '{}' was put more often than got\n", self.name),
         }
     }
 
@@ -255,7 +255,11 @@ impl IncomingFlb {
                         Ok(obj)
                     }
                     Err(err) => {
-                        pr_err!("FLB '{}' could not be restored: {:?}\n", self.name, err);
+                        pr_err!(
+                            "LUO: FLB '{}' could not be restored: {:?}\n",
+                            self.name,
+                            err
+                        );
                         state.stage = Stage::Failed(err);
                         Err(err)
                     }
@@ -271,7 +275,10 @@ impl IncomingFlb {
 
         match state.users {
             0 => {
-                pr_err!("incoming FLB '{}' was put more often than got\n", self.name);
+                pr_err!(
+                    "LUO: incoming FLB '{}' was put more often than got\n",
+                    self.name
+                );
                 return;
             }
             1 => state.users = 0,
@@ -289,7 +296,7 @@ impl IncomingFlb {
                 }
             }
             Err(err) => pr_warn!(
-                "FLB '{}' could not be restored ({:?}); what it preserved stays reserved\n",
+                "LUO: FLB '{}' could not be restored ({:?}); what it preserved stays reserved\n",
                 self.name,
                 err
             ),
@@ -371,7 +378,7 @@ pub(super) fn read_incoming(phys: u64) -> Result {
 fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
     let table = Handed::claim(phys).inspect_err(|err| {
         pr_err!(
-            "the FLB table at {:#x} is not in preserved memory: {:?}\n",
+            "LUO: the FLB table at {:#x} is not in preserved memory: {:?}\n",
             phys.get(),
             err
         );
@@ -384,7 +391,7 @@ fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
         || count > flb_capacity(bytes.len()) as u64
     {
         pr_err!(
-            "the FLB table says {} pages and {} entries, but is {} bytes long\n",
+            "LUO: the FLB table says {} pages and {} entries, but is {} bytes long\n",
             pgcnt,
             count,
             bytes.len()
@@ -401,7 +408,7 @@ fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
         let flb = parse_entry(&entry)?;
 
         if flbs.iter().any(|it: &Arc<IncomingFlb>| it.name == flb.name) {
-            pr_err!("the FLB table has '{}' twice\n", flb.name);
+            pr_err!("LUO: the FLB table has '{}' twice\n", flb.name);
             return Err(EINVAL);
         }
         flbs.push(flb, GFP_KERNEL)?;
@@ -413,14 +420,17 @@ fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
 fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
     let (data, count) = (entry.data, entry.count);
     let Some(name) = FlbName::new(&entry.name) else {
-        pr_err!("the FLB table has the name '{}'\n", BadName(&entry.name));
+        pr_err!(
+            "LUO: the FLB table has the name '{}'\n",
+            BadName(&entry.name)
+        );
         return Err(EINVAL);
     };
 
     // What nothing needs is not written, and the writer counts with 31 bits.
     if count == 0 || count > i32::MAX as u64 {
         pr_err!(
-            "FLB '{}' has {} users in the previous kernel\n",
+            "LUO: FLB '{}' has {} users in the previous kernel\n",
             name,
             count
         );
@@ -428,3 +438,7 @@ fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
     }
     IncomingFlb::new(name, data, count)
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/flb.rs"]
+mod tests;

@@ -10,9 +10,7 @@
 //! cannot be read stays reserved, asking for it gives `EIO`, and everything else works.
 //! `liveupdate_incoming=panic` on the command line gives the panic.
 
-use kernel::fs::File;
 use kernel::prelude::*;
-use kernel::sync::aref::ARef;
 use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
@@ -33,6 +31,7 @@ use super::index::Index;
 use super::name::BadName;
 use super::name::SessionName;
 use super::session::Incoming;
+use super::session::Retrieved;
 use super::session::GATE;
 
 /// Name of the subtree, for this kernel and the next one.
@@ -132,9 +131,10 @@ fn read_head(blob: Handed, size: usize) -> u64 {
             }
         },
     };
+    // Files that share nothing come back without it; the handlers of the others get `EIO`.
     if flb::read_incoming(flbs).is_err() {
-        refuse();
-        return number;
+        pr_err!("LUO: what files of the previous kernel share cannot be restored; its memory stays reserved\n");
+        trouble();
     }
     pr_info!(
         "LUO: retrieved live update data, liveupdate number: {}\n",
@@ -195,7 +195,7 @@ fn read_session(entry: &SessionSer) -> Result<Arc<Incoming>> {
 ///
 /// `ENOENT` if there is none, `EINVAL` if it has been retrieved, `EIO` if there may have been one
 /// that cannot be read.
-pub(super) fn retrieve(name: &SessionName) -> Result<ARef<File>> {
+pub(super) fn retrieve(name: &SessionName) -> Result<Retrieved> {
     let _gate = GATE.read();
     let session = match &*STATE.lock() {
         State::Absent => return Err(ENOENT),

@@ -64,3 +64,7 @@ impl<K: Ord, V> Index<K, V> {
         self.tree.iter().flat_map(RBTree::values)
     }
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/index.rs"]
+mod tests;

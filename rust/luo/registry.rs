@@ -4,7 +4,8 @@
 //!
 //! What this holds is what C callers registered and have not unregistered yet. Whoever wants to
 //! call a handler or an FLB gets a reference from here, which keeps its module loaded; no
-//! callback but `can_preserve` runs with the lock held, so that all may call back in.
+//! callback but `can_preserve` runs with the lock held. Registering is not for callbacks all the same:
+//! those of an FLB run under the FLB's own lock, which comes after this one.
 
 use kernel::fs::File;
 use kernel::prelude::*;
@@ -102,7 +103,7 @@ pub(super) fn register_handler(handler: CHandler) -> Result {
         .iter()
         .any(|it| HandlerName::new(it.c.compatible()) == Some(name))
     {
-        pr_err!("a file handler for '{}' is registered already\n", name);
+        pr_err!("LUO: a file handler for '{}' is registered already\n", name);
         return Err(EEXIST);
     }
     registry.handlers.push(
@@ -123,7 +124,7 @@ pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler
         .iter()
         .position(|it| it.c.as_ptr() == handler)
     else {
-        pr_warn!("a file handler that is not registered cannot be unregistered\n");
+        pr_warn!("LUO: a file handler that is not registered cannot be unregistered\n");
         return;
     };
 
@@ -150,7 +151,7 @@ pub(super) fn register_flb(handler: *mut bindings::liveupdate_file_handler, flb:
         .find(|it| it.c.as_ptr() == handler)
     else {
         pr_err!(
-            "FLB '{}' is to be registered with a file handler that is not registered itself\n",
+            "LUO: FLB '{}' is to be registered with a file handler that is not registered itself\n",
             BadName(flb.compatible())
         );
         return Err(EINVAL);
@@ -219,7 +220,9 @@ pub(super) fn unregister_flb(
 
     match link {
         Some((handler, index)) => registry.unlink_flb(handler, index),
-        None => pr_warn!("an FLB that is not registered with a handler cannot be unregistered\n"),
+        None => {
+            pr_warn!("LUO: an FLB that is not registered with a handler cannot be unregistered\n")
+        }
     }
 }
 

@@ -18,6 +18,8 @@ use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::aref::ARef;
+use kernel::sync::atomic::AtomicFlag;
+use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
 use kernel::sync::Mutex;
@@ -41,6 +43,7 @@ use super::index::Index;
 use super::name::SessionName;
 use super::uapi;
 use super::uapi::Argument;
+use super::uapi::NewFile;
 
 /// Keeps the reboot and everything else apart.
 pub(super) static GATE: StaticRwSem<()> = StaticRwSem::new(c"luo_gate", ());
@@ -227,13 +230,13 @@ impl AnonFile for Outgoing {
         match nr {
             uapi::SESSION_PRESERVE_FD => {
                 let request: uapi::SessionFd = argument.read()?;
+                // The answer is the question. It comes first, so that whoever gets `EFAULT` knows
+                // that the file is not preserved.
+                argument.write(&request)?;
                 let _gate = GATE.read();
                 let mut files = this.files.lock();
 
-                files.preserve(request.token, || call.file(request.fd))?;
-                argument.write(&request).inspect_err(|_| {
-                    pr_warn!("LUO: a file was preserved, but userspace cannot be told\n");
-                })
+                files.preserve(request.token, || call.file(request.fd))
             }
             uapi::SESSION_GET_NAME => get_name(&this.name, &argument),
             _ => Err(EINVAL),
@@ -303,23 +306,52 @@ impl Incoming {
     }
 
     /// Makes a file for the session. `EINVAL` if there is one.
-    pub(super) fn open(this: Arc<Self>) -> Result<ARef<File>> {
+    pub(super) fn open(this: Arc<Self>) -> Result<Retrieved> {
         let path = file_name(&this.name)?;
+        let handle = Arc::new(
+            Handle {
+                session: this.clone(),
+                accepted: AtomicFlag::new(false),
+            },
+            GFP_KERNEL,
+        )?;
         let mut inner = this.inner.lock();
 
         if inner.retrieved {
             return Err(EINVAL);
         }
-        let file = anon_inode::new_file::<Self>(&path, this.clone())?;
+        let file = anon_inode::new_file::<Handle>(&path, handle.clone())?;
         inner.retrieved = true;
-        Ok(file)
+        Ok(Retrieved { file, handle })
     }
 }
 
-impl AnonFile for Incoming {
+/// The file of an incoming session.
+pub(super) struct Handle {
+    session: Arc<Incoming>,
+    /// Whether userspace got the file. If not, then closing it says nothing about the session.
+    accepted: AtomicFlag,
+}
+
+/// A [`Handle`] that userspace has not seen yet.
+pub(super) struct Retrieved {
+    file: ARef<File>,
+    handle: Arc<Handle>,
+}
+
+impl NewFile for Retrieved {
+    fn accept(self) -> ARef<File> {
+        // Installing the file, which comes next, orders this before its release.
+        self.handle.accepted.store(true, Relaxed);
+        self.file
+    }
+}
+
+impl AnonFile for Handle {
     type Ptr = Arc<Self>;
 
     fn ioctl(this: ArcBorrow<'_, Self>, call: &IoctlCall) -> Result {
+        let this = &this.session;
         let nr = known_number(call.cmd())?;
         let argument = Argument::new(call.arg())?;
 
@@ -346,9 +378,10 @@ impl AnonFile for Incoming {
                 if request.reserved != 0 {
                     return Err(EINVAL);
                 }
+                // First, so that whoever gets `EFAULT` knows that nothing is finished.
+                argument.write(&request)?;
                 let _gate = GATE.read();
-                this.inner.lock().files.finish()?;
-                argument.write(&request)
+                this.inner.lock().files.finish()
             }
             uapi::SESSION_GET_NAME => get_name(&this.name, &argument),
             _ => Err(EINVAL),
@@ -358,7 +391,14 @@ impl AnonFile for Incoming {
     /// Whoever closes a session has finished with it. If a handler does not agree, the session can
     /// be retrieved once more.
     fn release(this: Arc<Self>) {
+        let accepted = this.accepted.load(Relaxed);
+        let this = &this.session;
         let _gate = GATE.read();
+
+        if !accepted {
+            this.inner.lock().retrieved = false;
+            return;
+        }
         let finished = {
             let mut inner = this.inner.lock();
             let finished = inner.files.finish();

@@ -122,18 +122,30 @@ impl Argument {
     }
 }
 
+/// A new file that userspace has not seen yet. Dropping it must leave nothing behind.
+pub(super) trait NewFile {
+    /// Makes the file one that userspace has.
+    fn accept(self) -> ARef<File>;
+}
+
+impl NewFile for ARef<File> {
+    fn accept(self) -> ARef<File> {
+        self
+    }
+}
+
 /// Gives a new file descriptor for the file that `make` makes; `tell` writes its number back.
 ///
 /// The number is reserved before and filled after all that can fail: on error the file is gone,
 /// and userspace never saw it.
-pub(super) fn give_fd(
-    make: impl FnOnce() -> Result<ARef<File>>,
+pub(super) fn give_fd<F: NewFile>(
+    make: impl FnOnce() -> Result<F>,
     tell: impl FnOnce(i32) -> Result,
 ) -> Result {
     let reservation = FileDescriptorReservation::get_unused_fd_flags(flags::O_CLOEXEC)?;
     let file = make()?;
 
     tell(reservation.reserved_fd() as i32)?;
-    reservation.fd_install(file);
+    reservation.fd_install(file.accept());
     Ok(())
 }

@@ -193,3 +193,55 @@ fn mainline_says_the_same() {
     let rust = rust_facts();
     assert_eq!(c_facts(dir.path(), &rust), rust);
 }
+
+/// The lines of a header that a compiler sees: everything but comments, and white space in one form.
+fn code(header: &Path) -> String {
+    let host = env!("TEST_HOST_TARGET");
+    let compiler = cc::Build::new()
+        .cargo_metadata(false)
+        .target(host)
+        .host(host)
+        .opt_level(0)
+        .get_compiler();
+    let output = compiler
+        .to_command()
+        // Macros stay as they are and nothing is included: only the comments go.
+        .args(["-fpreprocessed", "-dD", "-E", "-P", "-x", "c"])
+        .arg(header)
+        .output()
+        .expect("a C compiler");
+    assert!(output.status.success(), "{}", header.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c == '\\')
+        .filter(|word| !word.is_empty())
+        .collect();
+    assert!(words.len() > 5, "{} has no code", header.display());
+    words.join(" ")
+}
+
+/// The kernel's C files see no difference between our headers and mainline's.
+#[test]
+fn kernel_headers_are_mainlines_but_for_comments() {
+    let Ok(source) = std::env::var("LU_KERNEL_SOURCE") else {
+        eprintln!("skipped: LU_KERNEL_SOURCE names no kernel source");
+        return;
+    };
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../include");
+    let theirs = Path::new(&source).join("include");
+    for header in [
+        "uapi/linux/liveupdate.h",
+        "linux/kho/abi/block.h",
+        "linux/kho/abi/kexec_handover.h",
+        "linux/kho/abi/kexec_metadata.h",
+        "linux/kho/abi/luo.h",
+        "linux/kho/abi/memblock.h",
+        "linux/kho/abi/memfd.h",
+    ] {
+        assert_eq!(
+            code(&ours.join(header)),
+            code(&theirs.join(header)),
+            "{header}"
+        );
+    }
+}

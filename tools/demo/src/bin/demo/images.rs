@@ -11,15 +11,50 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use anyhow::ensure;
+use clap::ValueEnum;
 use lu_vm::Build;
-use lu_vm::Image;
-use lu_vm::Variant;
+
+/// Whose implementation a kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// This repository.
+    Rust,
+    /// This repository, with mainline's C handler of memfds.
+    RustCmemfd,
+    /// The C code of the same kernel version.
+    Mainline,
+}
+
+impl Side {
+    /// The environment variable that holds the path of an image.
+    fn variable(self, build: Build) -> String {
+        let side = match self {
+            Self::Rust => "RUST",
+            Self::RustCmemfd => "RUST_CMEMFD",
+            Self::Mainline => "MAINLINE",
+        };
+        match build {
+            Build::A => format!("LU_IMAGE_{side}_A"),
+            Build::B => format!("LU_IMAGE_{side}_B"),
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "Rust",
+            Self::RustCmemfd => "Rust, memfds in C",
+            Self::Mainline => "mainline",
+        })
+    }
+}
 
 /// A kernel image and what is known of it without booting it.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     pub(crate) path: PathBuf,
-    variant: Variant,
+    side: Side,
     /// `uname -r`, if the image says so.
     pub(crate) release: Option<String>,
 }
@@ -27,16 +62,16 @@ pub(crate) struct Kernel {
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.release {
-            Some(release) => write!(f, "{release} ({})", self.variant),
-            None => write!(f, "{} ({})", self.path.display(), self.variant),
+            Some(release) => write!(f, "{release} ({})", self.side),
+            None => write!(f, "{} ({})", self.path.display(), self.side),
         }
     }
 }
 
 /// Finds the image of one side.
-pub(crate) fn find(variant: Variant, build: Build) -> Result<Kernel> {
-    let variable = Image { variant, build }.variable();
-    let path = path(variable, "a bootable kernel image")?;
+pub(crate) fn find(side: Side, build: Build) -> Result<Kernel> {
+    let variable = side.variable(build);
+    let path = path(&variable, "a bootable kernel image")?;
     ensure!(
         path.is_file(),
         "{variable}={} is not a file",
@@ -44,7 +79,7 @@ pub(crate) fn find(variant: Variant, build: Build) -> Result<Kernel> {
     );
     Ok(Kernel {
         release: release(&path),
-        variant,
+        side,
         path,
     })
 }

@@ -2,7 +2,6 @@
 
 //! Live-updates a kernel in QEMU and shows that real data came through.
 
-mod build;
 mod corpus;
 mod follow;
 mod images;
@@ -16,7 +15,6 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use clap::Parser;
-use clap::ValueEnum;
 use lu_demo::FILES_PATH;
 use lu_demo::NEXT_INITRD_PATH;
 use lu_demo::NEXT_KERNEL_PATH;
@@ -24,17 +22,18 @@ use lu_demo::PLAN_PATH;
 use lu_demo::Plan;
 use lu_vm::Arch;
 use lu_vm::Boot;
+use lu_vm::Build;
 use lu_vm::Initramfs;
-use lu_vm::Variant;
 
 use crate::corpus::Corpus;
 use crate::images::Kernel;
+use crate::images::Side;
 
 /// Live-update a kernel in QEMU, and check that every byte that was preserved came through.
 ///
-/// Kernel images and the kernel's source are found by the environment variables LU_IMAGE_RUST_A,
-/// LU_IMAGE_RUST_B, LU_IMAGE_MAINLINE_A, LU_IMAGE_MAINLINE_B and LU_KERNEL_SOURCE. `make demo` builds
-/// what is missing and sets them.
+/// Kernel images are found by environment variables such as LU_IMAGE_RUST_A and LU_IMAGE_MAINLINE_B (A is
+/// the kernel before, B the one after), the kernel's source by LU_KERNEL_SOURCE. `make demo` builds what
+/// is missing and sets them.
 #[derive(Debug, Parser)]
 struct Cli {
     /// Whose implementation the first kernel has.
@@ -63,23 +62,6 @@ struct Cli {
     allow_same_release: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Side {
-    /// This repository.
-    Rust,
-    /// The C code of the same kernel version.
-    Mainline,
-}
-
-impl From<Side> for Variant {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Rust => Self::Rust,
-            Side::Mainline => Self::Mainline,
-        }
-    }
-}
-
 fn parse_seed(text: &str) -> Result<u64, String> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
@@ -88,8 +70,11 @@ fn parse_seed(text: &str) -> Result<u64, String> {
     .map_err(|error| format!("{error}; a seed is a number, hexadecimal after 0x"))
 }
 
-/// Memory of the guest in MiB, besides twice the large file: it is there once, and the rest of the
-/// system must not be short of memory.
+/// The program that is `/init` in both kernels.
+const GUEST: &str = "lu-demo-guest";
+
+/// Memory of the guest in MiB, besides twice the large file. The file is there once; nothing else shall
+/// be short of memory because of it.
 const GUEST_MIB: u32 = 1536;
 
 fn main() -> ExitCode {
@@ -112,8 +97,8 @@ fn run(cli: &Cli) -> Result<()> {
         arch == Arch::X86_64 && !arch.is_foreign(),
         "the demo runs x86_64 kernels on x86_64 only, because its guest program is built for that"
     );
-    let from = images::find(cli.from.into(), lu_vm::Build::A)?;
-    let to = images::find(cli.to.into(), lu_vm::Build::B)?;
+    let from = images::find(cli.from, Build::A)?;
+    let to = images::find(cli.to, Build::B)?;
     let source = images::source()?;
     let seed = cli.seed.unwrap_or_else(random_seed);
 
@@ -123,7 +108,7 @@ fn run(cli: &Cli) -> Result<()> {
     }
     let clock = Instant::now();
     report::step(clock, "building the guest's program");
-    let guest = build::guest()?;
+    let guest = lu_vm::rust::static_program(env!("CARGO_MANIFEST_DIR").as_ref(), GUEST)?;
     report::step(
         clock,
         "choosing files, and computing what their SHA-256 must be",
