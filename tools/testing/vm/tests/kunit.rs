@@ -10,7 +10,14 @@ use lu_vm::TestResult;
 use lu_vm::Variant;
 
 /// Suites of this repository, each with the number of its cases.
-const SUITES: [(&str, usize); 1] = [("liveupdate_kho", 9)];
+const SUITES: [(&str, usize); 6] = [
+    ("liveupdate_kho", 9),
+    ("liveupdate_luo_flb", 7),
+    ("liveupdate_luo_index", 4),
+    ("liveupdate_luo_blocks", 7),
+    ("liveupdate_handler", 5),
+    ("liveupdate_memfd", 9),
+];
 
 #[test]
 fn kunit_suites_pass_on_rust() -> TestResult {
