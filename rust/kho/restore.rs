@@ -3,6 +3,8 @@
 //! Giving preserved pages back to whoever asks for them.
 
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
@@ -34,9 +36,23 @@ fn take(pfn: Pfn) -> Option<TakenPages> {
     taken
 }
 
+/// Refusals that are logged: a table of the previous kernel may have millions of wrong entries.
+const MAX_REFUSALS: u32 = 20;
+
+static REFUSALS: Atomic<u32> = Atomic::new(0);
+
 /// Someone asks for what he cannot have: his bug, or the previous kernel's.
 #[cold]
 fn refuse(pfn: Pfn) {
+    let before = REFUSALS.load(Relaxed);
+    if before >= MAX_REFUSALS {
+        return;
+    }
+    // Two at the same time may be counted as one.
+    REFUSALS.store(before + 1, Relaxed);
+    if before + 1 == MAX_REFUSALS {
+        pr_err!("KHO: too many pages cannot be restored: the next ones are not logged\n");
+    }
     pr_err!(
         "KHO: nothing to restore at page {}: not preserved, or restored before\n",
         pfn
