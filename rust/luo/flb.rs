@@ -255,7 +255,11 @@ impl IncomingFlb {
                         Ok(obj)
                     }
                     Err(err) => {
-                        pr_err!("LUO: FLB '{}' could not be restored: {:?}\n", self.name, err);
+                        pr_err!(
+                            "LUO: FLB '{}' could not be restored: {:?}\n",
+                            self.name,
+                            err
+                        );
                         state.stage = Stage::Failed(err);
                         Err(err)
                     }
@@ -271,7 +275,10 @@ impl IncomingFlb {
 
         match state.users {
             0 => {
-                pr_err!("LUO: incoming FLB '{}' was put more often than got\n", self.name);
+                pr_err!(
+                    "LUO: incoming FLB '{}' was put more often than got\n",
+                    self.name
+                );
                 return;
             }
             1 => state.users = 0,
@@ -413,7 +420,10 @@ fn parse(phys: PhysAddr) -> Result<KVec<Arc<IncomingFlb>>> {
 fn parse_entry(entry: &FlbSer) -> Result<Arc<IncomingFlb>> {
     let (data, count) = (entry.data, entry.count);
     let Some(name) = FlbName::new(&entry.name) else {
-        pr_err!("LUO: the FLB table has the name '{}'\n", BadName(&entry.name));
+        pr_err!(
+            "LUO: the FLB table has the name '{}'\n",
+            BadName(&entry.name)
+        );
         return Err(EINVAL);
     };
 

@@ -219,7 +219,9 @@ pub(super) fn unregister_flb(
 
     match link {
         Some((handler, index)) => registry.unlink_flb(handler, index),
-        None => pr_warn!("LUO: an FLB that is not registered with a handler cannot be unregistered\n"),
+        None => {
+            pr_warn!("LUO: an FLB that is not registered with a handler cannot be unregistered\n")
+        }
     }
 }
 
