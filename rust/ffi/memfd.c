@@ -32,6 +32,11 @@ void lu_shmem_freeze(struct inode *inode, bool freeze)
 	shmem_freeze(inode, freeze);
 }
 
+bool lu_shmem_is_frozen(struct inode *inode)
+{
+	return READ_ONCE(SHMEM_I(inode)->flags) & SHMEM_F_MAPPING_FROZEN;
+}
+
 /* The highest order of a folio that the page cache of a shmem file can hold. */
 unsigned int lu_shmem_max_order(void)
 {

@@ -15,6 +15,7 @@ struct inode;
 /* Files in shmem. */
 bool lu_shmem_file(struct file *file);
 void lu_shmem_freeze(struct inode *inode, bool freeze);
+bool lu_shmem_is_frozen(struct inode *inode);
 unsigned int lu_shmem_max_order(void);
 void lu_inode_lock(struct inode *inode);
 void lu_inode_unlock(struct inode *inode);

@@ -28,6 +28,9 @@ use crate::kernel::shmem::ShmemFile;
 mod incoming;
 mod outgoing;
 
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+mod tests;
+
 /// The handler. All of its state is in the files.
 struct Memfd;
 

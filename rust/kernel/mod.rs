@@ -4,6 +4,11 @@
 //!
 //! `unsafe` lives here. What is outside sees types whose contract holds by construction.
 
+#![cfg_attr(
+    not(CONFIG_LIVEUPDATE),
+    allow(dead_code, reason = "LUO and its handlers use the rest")
+)]
+
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod anon_inode;
 pub(crate) mod bindings;

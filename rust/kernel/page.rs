@@ -216,6 +216,14 @@ impl MarkedPage {
         })
     }
 
+    /// Whether somebody has a claim on the block that begins at `pfn`.
+    pub(crate) fn is_claimed(pfn: Pfn) -> bool {
+        // SAFETY: The function takes any number and gives NULL where there is no page.
+        let page = NonNull::new(unsafe { bindings::lu_online_page(pfn.get() as usize) });
+
+        page.is_some_and(|page| private_of(page).load(Relaxed) as u64 >> 32 == CLAIMED)
+    }
+
     /// Order of the block.
     pub(crate) fn order(&self) -> u32 {
         self.order

@@ -85,6 +85,20 @@ impl ShmemFile {
         Ok(())
     }
 
+    /// Blocks of 512 bytes that the file is accounted for.
+    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+    pub(crate) fn blocks(&self) -> u64 {
+        // SAFETY: The file is open, hence its inode exists.
+        unsafe { (&raw const (*self.inode().as_ptr()).i_blocks).read_volatile() }
+    }
+
+    /// Whether the file's size is fixed by [`LockedInode::freeze`].
+    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+    pub(crate) fn is_frozen(&self) -> bool {
+        // SAFETY: The file is open, hence its inode exists.
+        unsafe { bindings::lu_shmem_is_frozen(self.inode().as_ptr()) }
+    }
+
     /// Position in bytes. Changes at any time.
     pub(crate) fn position(&self) -> u64 {
         // SAFETY: The file is open. A torn or old value is possible only on 32-bit machines.

@@ -23,8 +23,9 @@ pub(crate) struct Handed(ClaimedPages);
 impl Handed {
     /// Claims the block that begins at `phys`.
     ///
-    /// `EINVAL` for an address that is not that of a page, `ENOENT` if nothing preserved begins
-    /// there, or it was restored or claimed already, or there is no handover to restore from.
+    /// `EINVAL` for an address that is not that of a page, `EBUSY` if there is a claim on it,
+    /// `ENOENT` if nothing preserved begins there, or it was restored already, or there is no
+    /// handover to restore from.
     pub(crate) fn claim(phys: PhysAddr) -> Result<Self> {
         if !phys.is_aligned(PAGE_SHIFT) {
             return Err(EINVAL);
@@ -32,10 +33,11 @@ impl Handed {
         if !incoming::is_kho_boot() {
             return Err(ENOENT);
         }
-        MarkedPage::find(phys.pfn())
-            .and_then(MarkedPage::claim)
-            .map(Self)
-            .ok_or(ENOENT)
+        match MarkedPage::find(phys.pfn()).and_then(MarkedPage::claim) {
+            Some(claimed) => Ok(Self(claimed)),
+            None if MarkedPage::is_claimed(phys.pfn()) => Err(EBUSY),
+            None => Err(ENOENT),
+        }
     }
 
     /// All of the memory.

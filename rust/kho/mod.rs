@@ -14,6 +14,15 @@
 //!
 //! C counterpart: `kernel/liveupdate/kexec_handover.c` of mainline.
 
+#![cfg_attr(
+    not(CONFIG_LIVEUPDATE),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "LUO and its handlers use the rest"
+    )
+)]
+
 mod debugfs;
 mod early;
 #[allow(unsafe_code, reason = "entry points for C")]

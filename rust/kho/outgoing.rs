@@ -165,7 +165,7 @@ pub(super) fn unpreserve_block(pfn: Pfn, order: u32) {
 
 /// Whether a block that begins at `phys` is preserved.
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
-pub(super) fn is_preserved(phys: PhysAddr) -> bool {
+pub(crate) fn is_preserved(phys: PhysAddr) -> bool {
     TREE.lock().as_ref().is_some_and(|tree| {
         (0..=Geometry::<PAGE_SHIFT>::MAX_ORDER)
             .filter_map(|order| <Key>::from_phys(phys, order))

@@ -29,10 +29,7 @@ fn mask(word: u64, start: u64, end: u64) -> u64 {
 /// A word whose lowest `count` bits are set, of at most all.
 #[inline]
 fn ones(count: u64) -> u64 {
-    match u64::MAX.checked_shr((BITS - count) as u32) {
-        Some(word) => word,
-        None => 0,
-    }
+    u64::MAX.checked_shr((BITS - count) as u32).unwrap_or(0)
 }
 
 /// What became of an insertion.

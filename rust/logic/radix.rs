@@ -3,7 +3,7 @@
 //! The tree in which a kernel records what memory it preserves.
 //!
 //! This is the kernel's own, outgoing tree: its nodes are trusted. One that came from another
-//! kernel is a [`ForeignTree`](super::walk::ForeignTree), which can only be read.
+//! kernel is a [`ForeignTree`](super::foreign::ForeignTree), which can only be read.
 //!
 //! C counterpart: `kho_radix_add_key()` and its family.
 
@@ -23,7 +23,7 @@ use crate::abi::PAGE_SHIFT;
 ///
 /// A node is one page of 64-bit words, addressed by the physical address of its first byte.
 /// Callers pass only addresses that the allocator returned or that a
-/// [`NodeCheck`](super::walk::NodeCheck) approved, and only words below
+/// [`NodeCheck`](super::foreign::NodeCheck) approved, and only words below
 /// [`Geometry::WORDS`].
 pub trait NodeMem {
     /// Reads a word.

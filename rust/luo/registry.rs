@@ -4,7 +4,8 @@
 //!
 //! What this holds is what C callers registered and have not unregistered yet. Whoever wants to
 //! call a handler or an FLB gets a reference from here, which keeps its module loaded; no
-//! callback but `can_preserve` runs with the lock held, so that all may call back in.
+//! callback but `can_preserve` runs with the lock held. Registering is not for callbacks all the same:
+//! those of an FLB run under the FLB's own lock, which comes after this one.
 
 use kernel::fs::File;
 use kernel::prelude::*;

@@ -98,7 +98,7 @@ drop_old_builds() {
 	local stamp
 	while read -r stamp; do
 		rm -rf "$(dirname "$stamp")"
-	done < <(find "$KDIR" -mindepth 2 -maxdepth 2 -path '*/build-*/.lu-built' -mtime +14)
+	done < <(find "$KDIR" -mindepth 2 -maxdepth 2 -path '*/build-*/.config' -mtime +14)
 }
 
 prepare_output() {
@@ -151,7 +151,6 @@ verify_options() {
 		fi
 	done < <(requested_options)
 	[ ${#lost[@]} -gt 0 ] || return 0
-	printf '%s\n' "${lost[@]}" >"$LOGS/config-lost.log"
 	if ! grep -qx CONFIG_RUST=y "$OUT/.config"; then
 		say "CONFIG_RUST did not survive; 'make rustavailable' of the kernel says:"
 		kmake rustavailable 2>&1 | tail -n 15 >&2 || true

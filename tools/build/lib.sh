@@ -28,6 +28,10 @@ BUILD_SCRIPTS=$REPO/tools/build
 LOGS=$REPO/logs
 CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set, so there is no place for the cache; set XDG_CACHE_HOME}/.cache}/rust-liveupdate
 
+# No script ends without a word: what fails and is not dealt with is named.
+set -E
+trap 'printf "error: %s, line %s: this failed: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+
 # Everything but a result goes to stderr, so that a result can be captured.
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }

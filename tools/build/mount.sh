@@ -19,7 +19,8 @@ readonly ROOM=.liveupdate-mainline
 
 # Paths below include/ that this repository brings.
 our_headers() {
-	(cd "$REPO" && find include/uapi/linux include/linux/kho/abi -name '*.h' -type f 2>/dev/null | sort)
+	[ -d "$REPO/include" ] || return 0
+	(cd "$REPO" && find include -type f \( -path 'include/uapi/linux/*.h' -o -path 'include/linux/kho/abi/*.h' \) | sort)
 }
 
 # Names in patches/series, without comments; nothing if there is no series.

@@ -120,6 +120,7 @@ test_round_trip() {
 	holds "a second unmount is no error" "$clone/tools/build/mount.sh" unmount "$tree"
 	test_interrupted "$tree" "$clone" "$before"
 	test_bad_patch "$tree" "$clone" "$before"
+	test_few_headers "$tree" "$clone" "$before"
 }
 
 test_other_clone() {
@@ -164,6 +165,19 @@ test_bad_patch() {
 	refuses "mount names the patch that does not apply" "patches/bad.patch does not apply" \
 		"$clone/tools/build/mount.sh" mount "$tree"
 	refuses "and the file" "(in mm/kexec_none.c" "$clone/tools/build/mount.sh" mount "$tree"
+	holds "and the tree is as it was" same "$before" "$(listing "$tree")"
+}
+
+# A repository need not have headers of each kind, or patches.
+test_few_headers() {
+	local tree=$1 clone=$2 before=$3
+	rm -rf "$clone/include/linux" "$clone/patches"
+	holds "mount without kho/abi headers and patches" "$clone/tools/build/mount.sh" mount "$tree"
+	holds "the uapi header is in place" test -L "$tree/include/uapi/linux/liveupdate.h"
+	rm -rf "$clone/include"
+	holds "mount without any header" "$clone/tools/build/mount.sh" mount "$tree"
+	holds "the uapi header is the kernel's" test ! -L "$tree/include/uapi/linux/liveupdate.h"
+	holds "unmount of that" "$clone/tools/build/mount.sh" unmount "$tree"
 	holds "and the tree is as it was" same "$before" "$(listing "$tree")"
 }
 

@@ -31,8 +31,10 @@
  * predecessor handed over. open() fails with
  *
  *  - EBUSY: the device is open already, in this process or another.
- *  - EIO: what the predecessor handed over could not be read. Every later open
- *    fails in the same way.
+ *
+ * If what the predecessor handed over cannot be read, then new sessions can be
+ * made all the same; retrieving one that may have been lost gives EIO. (A kernel
+ * without this implementation fails each open() with EIO instead, or panics.)
  *
  * Sessions outlive the descriptor of the device they came from.
  *
@@ -42,8 +44,7 @@
  * When the last descriptor of an outgoing session goes away, nothing in it is
  * preserved any longer. When that of an incoming session goes away, the session
  * is finished as by %LIVEUPDATE_SESSION_FINISH. If a file cannot be finished
- * then, the session stays with the kernel, out of reach, until the next update
- * or reboot.
+ * then, the session stays with the kernel and can be retrieved again.
  *
  * From a successful kexec on, calls on sessions sleep and do not come back.
  *
@@ -157,6 +158,8 @@ struct liveupdate_ioctl_create_session {
  *  - ENOENT: there is no incoming session of this name: never, or not any more.
  *    A name that is empty or without NUL gets the same answer.
  *  - EINVAL: the session was taken already.
+ *  - EIO: there may have been such a session, but not all that the predecessor
+ *    handed over can be read.
  *  - ENOMEM: out of memory.
  */
 struct liveupdate_ioctl_retrieve_session {
@@ -250,6 +253,8 @@ struct liveupdate_session_retrieve_fd {
  *
  *  - EINVAL: @reserved is not zero.
  *  - EBUSY: the handler of a file in the session cannot finish it yet.
+ *  - ENOENT: there is no handler for a file in the session, because its module
+ *    is not loaded.
  */
 struct liveupdate_session_finish {
 	__u32		size;

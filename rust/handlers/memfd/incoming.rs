@@ -64,14 +64,14 @@ fn refused(error: MemfdError) -> Error {
 }
 
 /// A memfd whose descriptor has been checked. Dropping it frees its contents.
-struct Memfd {
+pub(super) struct Memfd {
     checked: Checked,
     /// [`None`] for a file without contents.
     contents: Option<Contents>,
 }
 
 impl Memfd {
-    fn open(descriptor: &[u8]) -> Result<Self> {
+    pub(super) fn open(descriptor: &[u8]) -> Result<Self> {
         let (ser, _) = MemfdSer::read_from_prefix(descriptor).map_err(|_| EINVAL)?;
         match Checked::check(&ser) {
             Ok(checked) => {

@@ -29,7 +29,7 @@ const BATCH: usize = 512;
 /// The order of the fields is that in which they are undone.
 pub(super) struct Memfd {
     /// [`None`] for an empty file.
-    _contents: Option<Contents>,
+    contents: Option<Contents>,
     descriptor: Preserved,
 }
 
@@ -65,7 +65,7 @@ impl Memfd {
 
         let this = KBox::new(
             Self {
-                _contents: contents,
+                contents,
                 descriptor,
             },
             GFP_KERNEL,
@@ -77,6 +77,20 @@ impl Memfd {
     /// What the next kernel is given: the physical address of the descriptor.
     pub(super) fn data(&self) -> u64 {
         self.descriptor.phys().get()
+    }
+
+    /// The memory that the next kernel is given.
+    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+    pub(super) fn descriptor(&self) -> &[u8] {
+        self.descriptor.bytes()
+    }
+
+    /// The table that the next kernel is given.
+    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+    pub(super) fn entries(&self) -> &[crate::abi::memfd::FolioSer] {
+        self.contents
+            .as_ref()
+            .map_or(&[], |contents| contents.folios.pinned.entries())
     }
 
     /// Makes `file` an ordinary file again.

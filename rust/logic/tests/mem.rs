@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::vec::Vec;
 
 use crate::abi::addr::PhysAddr;
+use crate::logic::foreign::NodeCheck;
 use crate::logic::radix::NodeAlloc;
 use crate::logic::radix::NodeMem;
-use crate::logic::walk::NodeCheck;
 
 /// Runs one body for pages of 4, 16 and 64 KiB.
 macro_rules! for_each_shift {

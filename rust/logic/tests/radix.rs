@@ -77,7 +77,7 @@ fn apply<const SHIFT: u32>(ops: &[Op]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn behaves_like_a_set(ops in prop::collection::vec(any_op(), 0..60)) {

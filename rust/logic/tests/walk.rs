@@ -7,6 +7,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::abi::addr::Pfn;
 use crate::logic::mem::for_each_shift;
 use crate::logic::mem::Memory;
 use crate::logic::radix::Tree;
@@ -383,7 +384,7 @@ fn shared_nodes_do_not_multiply() {
     let tree = foreign(&memory, nodes[0]);
     let steps = tree.walk().count() as u64;
 
-    assert!(steps < limits::<12>().max_nodes, "{steps} steps");
+    assert!(steps < 10_000, "{steps} steps");
     assert_eq!(tree.walk().filter(|step| step.is_err()).count(), 1);
 
     // In a large memory the number of nodes ends it, and the error says so.

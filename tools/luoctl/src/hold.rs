@@ -5,13 +5,14 @@
 use std::io;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 
 use anyhow::Context;
 use anyhow::Result;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::fs::FileType;
+use rustix::pipe::PipeFlags;
 use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
@@ -31,8 +32,8 @@ pub(crate) enum Wake {
 /// What luoctl listens to while it waits.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    stop: UnixStream,
-    again: UnixStream,
+    stop: OwnedFd,
+    again: OwnedFd,
     /// Whether standard input is one that somebody may write to or close.
     input: bool,
 }
@@ -40,8 +41,9 @@ pub(crate) struct Waiter {
 impl Waiter {
     /// Starts listening. Signals that come before a wait end it at once.
     pub(crate) fn new() -> Result<Self> {
-        let listen = |signals: &[i32]| -> io::Result<UnixStream> {
-            let (reader, writer) = UnixStream::pair()?;
+        // Pipes, because a kernel for virtual machines may do without sockets.
+        let listen = |signals: &[i32]| -> io::Result<OwnedFd> {
+            let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
             for &signal in signals {
                 pipe::register(signal, writer.try_clone()?)?;
             }

@@ -16,6 +16,8 @@ pub enum Variant {
     Rust,
     /// The C code of the same kernel version.
     Mainline,
+    /// This repository with mainline's memfd handler, in C: proves the interface for handlers.
+    RustCMemfd,
 }
 
 /// Which of two builds that differ in `uname -r` only.
@@ -44,6 +46,8 @@ impl Image {
             (Variant::Rust, Build::B) => "LU_IMAGE_RUST_B",
             (Variant::Mainline, Build::A) => "LU_IMAGE_MAINLINE_A",
             (Variant::Mainline, Build::B) => "LU_IMAGE_MAINLINE_B",
+            (Variant::RustCMemfd, Build::A) => "LU_IMAGE_RUST_CMEMFD_A",
+            (Variant::RustCMemfd, Build::B) => "LU_IMAGE_RUST_CMEMFD_B",
         }
     }
 
@@ -116,6 +120,7 @@ impl fmt::Display for Variant {
         f.write_str(match self {
             Self::Rust => "rust",
             Self::Mainline => "mainline",
+            Self::RustCMemfd => "rust_cmemfd",
         })
     }
 }

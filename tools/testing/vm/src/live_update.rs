@@ -156,9 +156,14 @@ impl LiveUpdate {
     /// Boots, live-updates, and checks what must hold. Gives the console for further checks.
     pub fn run(self) -> Result<Transcript> {
         let seen = self.boot()?.start()?.finish()?;
-        self.check(&seen)
-            .map_err(|error| failed(&self.name, &error, &seen))?;
+        self.verify(&seen)?;
         Ok(seen)
+    }
+
+    /// Checks what must hold, for a test that has run [`Self::boot`] itself.
+    pub fn verify(&self, seen: &Transcript) -> Result<()> {
+        self.check(seen)
+            .map_err(|error| failed(&self.name, &error, seen))
     }
 
     /// The guest, ready to start.

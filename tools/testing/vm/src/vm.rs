@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -97,10 +98,10 @@ impl Boot {
         self.cpus(1).qemu_args(["-icount", "shift=0,sleep=off"])
     }
 
-    /// Lets a debugger connect to a UNIX socket at `socket`; the guest waits for it to say go.
+    /// Lets a [`crate::Debugger`] connect to a UNIX socket at `socket`, at any time.
     pub fn debugger(self, socket: &Path) -> Self {
         let device = format!("unix:{},server=on,wait=off", socket.display());
-        self.qemu_args(["-S".to_owned(), "-gdb".to_owned(), device])
+        self.qemu_args(["-gdb".to_owned(), device])
     }
 
     /// How long the guest may take until it is powered off.
@@ -156,7 +157,7 @@ impl Boot {
             .arg(&self.kernel)
             .arg("-initrd")
             .arg(&initrd)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr);
         fs::write(dir.join("command"), format!("{command:?}\n"))
@@ -219,6 +220,19 @@ impl Vm {
                 Event::Timeout => return Err(self.late(&format!("{text:?} did not appear"))),
             }
         }
+    }
+
+    /// Types a line on the console.
+    pub fn type_line(&mut self, text: &str) -> Result<()> {
+        let stdin = self
+            .qemu
+            .child
+            .stdin
+            .as_mut()
+            .context("QEMU has no standard input")?;
+        stdin
+            .write_all(format!("{text}\n").as_bytes())
+            .with_context(|| format!("{}: typing {text:?} on the console", self.name))
     }
 
     /// Waits until the guest powers off or reboots, and gives all it has said.

@@ -106,6 +106,11 @@ fn device_and_sessions_behave_on_rust() -> TestResult {
 }
 
 #[test]
+fn device_and_sessions_behave_on_rust_with_the_c_memfd_handler() -> TestResult {
+    Ok(device_and_session_cases(Variant::RustCMemfd)?)
+}
+
+#[test]
 fn device_and_sessions_behave_on_mainline() -> TestResult {
     Ok(device_and_session_cases(Variant::Mainline)?)
 }

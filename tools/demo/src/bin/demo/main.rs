@@ -2,7 +2,6 @@
 
 //! Live-updates a kernel in QEMU and shows that real data came through.
 
-mod build;
 mod corpus;
 mod follow;
 mod images;
@@ -71,6 +70,9 @@ fn parse_seed(text: &str) -> Result<u64, String> {
     .map_err(|error| format!("{error}; a seed is a number, hexadecimal after 0x"))
 }
 
+/// The program that is `/init` in both kernels.
+const GUEST: &str = "lu-demo-guest";
+
 /// Memory of the guest in MiB, besides twice the large file. The file is there once; nothing else shall
 /// be short of memory because of it.
 const GUEST_MIB: u32 = 1536;
@@ -106,7 +108,7 @@ fn run(cli: &Cli) -> Result<()> {
     }
     let clock = Instant::now();
     report::step(clock, "building the guest's program");
-    let guest = build::guest()?;
+    let guest = lu_vm::rust::static_program(env!("CARGO_MANIFEST_DIR").as_ref(), GUEST)?;
     report::step(
         clock,
         "choosing files, and computing what their SHA-256 must be",

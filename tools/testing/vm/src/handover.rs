@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a kernel has handed over, seen from outside at the moment of the jump.
+//!
+//! Formats: include/linux/kho/abi/kexec_handover.h, luo.h and block.h in the kernel tree.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+
+use crate::gdb::Debugger;
+
+/// The page size of the guests.
+const PAGE: u64 = 4096;
+
+/// At least as long as `struct kimage`, which begins at a kmalloc'ed address.
+const KIMAGE_BYTES: usize = 1024;
+
+/// The first bytes of a flattened device tree.
+const FDT_MAGIC: u32 = 0xd00d_feed;
+
+/// The tokens of its structure block.
+const FDT_BEGIN_NODE: u32 = 1;
+const FDT_END_NODE: u32 = 2;
+const FDT_PROP: u32 = 3;
+const FDT_NOP: u32 = 4;
+
+/// Where the value of a property is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// The physical address.
+    pub address: u64,
+    /// The length in bytes.
+    pub length: usize,
+}
+
+/// The root of all that is handed over.
+pub struct Handover {
+    address: u64,
+    tree: Vec<u8>,
+}
+
+impl Handover {
+    /// Finds it, with the guest at the start of `machine_kexec(struct kimage *)`.
+    ///
+    /// The image holds the physical address of the tree somewhere. Where does not matter: a page-aligned
+    /// address with a device tree of KHO behind it is the one.
+    pub fn find(debugger: &mut Debugger) -> Result<Self> {
+        let kimage = debugger.first_argument()?;
+        let image = debugger.read_virtual(kimage, KIMAGE_BYTES)?;
+        let (words, _) = image.as_chunks::<8>();
+        for address in words.iter().map(|word| u64::from_le_bytes(*word)) {
+            if address == 0 || address % PAGE != 0 {
+                continue;
+            }
+            // Most of them are no physical addresses.
+            let Ok(tree) = debugger.read_physical(address, PAGE as usize) else {
+                continue;
+            };
+            let handover = Self { address, tree };
+            if handover.property("", "preserved-memory-map").is_ok() {
+                return Ok(handover);
+            }
+        }
+        anyhow::bail!("struct kimage at {kimage:#x} does not lead to a device tree of KHO")
+    }
+
+    /// Where the value of a property of the root node, `""`, or of one of its children is.
+    pub fn property(&self, node: &str, name: &str) -> Result<Property> {
+        let value = find_property(&self.tree, node, name)
+            .with_context(|| format!("looking for {node}/{name} in the handover tree"))?;
+        Ok(Property {
+            address: self.address + value.0 as u64,
+            length: value.1,
+        })
+    }
+
+    /// The number that a property holds: in the processor's byte order, unlike elsewhere.
+    pub fn number(&self, node: &str, name: &str) -> Result<u64> {
+        let (start, length) = find_property(&self.tree, node, name)?;
+        ensure!(length == 8, "{node}/{name} has {length} bytes, not 8");
+        Ok(u64::from_le_bytes(self.tree[start..start + 8].try_into()?))
+    }
+
+    /// The physical address of `struct luo_ser`.
+    pub fn luo(&self) -> Result<u64> {
+        self.number("LUO", "preserved-data")
+    }
+
+    /// The physical address of the first block of sessions.
+    pub fn sessions(&self, debugger: &mut Debugger) -> Result<u64> {
+        debugger.read_physical_u64(self.sessions_field()?)
+    }
+
+    /// Where that address is kept: behind the compatible string and the number of the update.
+    pub fn sessions_field(&self) -> Result<u64> {
+        Ok(self.luo()? + 16)
+    }
+
+    /// Where the first session's first file keeps the address of its data.
+    pub fn first_file_data_field(&self, debugger: &mut Debugger) -> Result<u64> {
+        const BLOCK_HEADER: u64 = 16;
+        const SESSION_NAME: u64 = 64;
+        const FILE_COMPATIBLE: u64 = 48;
+        let session = self.sessions(debugger)? + BLOCK_HEADER;
+        let files = debugger.read_physical_u64(session + SESSION_NAME)?;
+        Ok(files + BLOCK_HEADER + FILE_COMPATIBLE)
+    }
+}
+
+/// The offset and length of a property's value.
+fn find_property(tree: &[u8], node: &str, name: &str) -> Result<(usize, usize)> {
+    ensure!(be32(tree, 0)? == FDT_MAGIC, "this is no device tree");
+    let strings = be32(tree, 12)? as usize;
+    let mut at = be32(tree, 8)? as usize;
+    let mut path: Vec<&str> = Vec::new();
+    loop {
+        let token = be32(tree, at)?;
+        at += 4;
+        match token {
+            FDT_BEGIN_NODE => {
+                let child = string(tree, at)?;
+                path.push(child);
+                at = (at + child.len() + 1).next_multiple_of(4);
+            }
+            FDT_END_NODE => drop(path.pop()),
+            FDT_PROP => {
+                let length = be32(tree, at)? as usize;
+                let found = string(tree, strings + be32(tree, at + 4)? as usize)?;
+                at += 8;
+                if found == name && path.last() == Some(&node) {
+                    ensure!(at + length <= tree.len(), "{name} is longer than the tree");
+                    return Ok((at, length));
+                }
+                at = (at + length).next_multiple_of(4);
+            }
+            FDT_NOP => {}
+            _ => anyhow::bail!("the device tree has no {node}/{name}"),
+        }
+    }
+}
+
+fn be32(tree: &[u8], at: usize) -> Result<u32> {
+    let bytes = tree
+        .get(at..at + 4)
+        .context("the device tree ends too early")?;
+    Ok(u32::from_be_bytes(bytes.try_into()?))
+}
+
+fn string(tree: &[u8], at: usize) -> Result<&str> {
+    let rest = tree.get(at..).context("the device tree ends too early")?;
+    let end = rest
+        .iter()
+        .position(|&byte| byte == 0)
+        .context("a name without an end")?;
+    std::str::from_utf8(&rest[..end]).context("a name that is no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree as KHO makes it: one property of the root, one of a child.
+    fn tree() -> Vec<u8> {
+        let strings = b"compatible\0preserved-data\0";
+        let mut structure: Vec<u8> = Vec::new();
+        let mut word = |value: u32| structure.extend_from_slice(&value.to_be_bytes());
+        word(FDT_BEGIN_NODE);
+        word(0); // the root's empty name, padded
+        word(FDT_PROP);
+        word(7);
+        word(0);
+        structure.extend_from_slice(b"kho-v4\0\0");
+        structure.extend_from_slice(&FDT_BEGIN_NODE.to_be_bytes());
+        structure.extend_from_slice(b"LUO\0");
+        for value in [FDT_PROP, 8, 11] {
+            structure.extend_from_slice(&value.to_be_bytes());
+        }
+        structure.extend_from_slice(&0x1234_5000u64.to_le_bytes());
+        for value in [FDT_END_NODE, FDT_END_NODE, 9] {
+            structure.extend_from_slice(&value.to_be_bytes());
+        }
+        let header = 40;
+        let mut tree = Vec::new();
+        let total = header + structure.len() + strings.len();
+        for value in [
+            FDT_MAGIC,
+            total as u32,
+            header as u32,
+            (header + structure.len()) as u32,
+        ] {
+            tree.extend_from_slice(&value.to_be_bytes());
+        }
+        tree.resize(header, 0);
+        tree.extend_from_slice(&structure);
+        tree.extend_from_slice(strings);
+        tree
+    }
+
+    #[test]
+    fn properties_are_found_in_the_right_node() {
+        let handover = Handover {
+            address: 0x8000,
+            tree: tree(),
+        };
+        let compatible = handover.property("", "compatible").unwrap();
+        assert_eq!(compatible.length, 7);
+        let at = (compatible.address - 0x8000) as usize;
+        assert_eq!(&handover.tree[at..at + 6], b"kho-v4");
+        assert_eq!(handover.luo().unwrap(), 0x1234_5000);
+        assert!(handover.property("LUO", "compatible").is_err());
+        assert!(handover.property("", "preserved-data").is_err());
+    }
+
+    #[test]
+    fn what_is_cut_short_or_no_tree_is_refused() {
+        let whole = tree();
+        for length in 0..whole.len() {
+            // Any answer will do but a panic.
+            let _ = find_property(&whole[..length], "LUO", "nothing");
+        }
+        assert!(find_property(&[0; 64], "", "compatible").is_err());
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A kernel whose predecessor left it nonsense boots, says so, and works.
+//!
+//! What is handed over is damaged at the last moment: a breakpoint stops the first kernel at the start of
+//! machine_kexec(), when all is written and nothing is read yet.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use lu_vm::Arch;
+use lu_vm::Debugger;
+use lu_vm::Direction;
+use lu_vm::Handover;
+use lu_vm::LiveUpdate;
+use lu_vm::Program;
+use lu_vm::TestResult;
+use lu_vm::Transcript;
+
+/// Page-aligned, and far above the memory of any guest.
+const OUTSIDE_MEMORY: u64 = 1 << 46;
+
+/// Where a block of sessions or files has its count: behind the address of the next block.
+const COUNT: u64 = 8;
+
+/// How long the first kernel may take from the word to the jump.
+const JUMP: Duration = Duration::from_secs(60);
+
+/// Who speaks of a live update in the kernel's log.
+const SPEAKERS: &[&str] = &["kho", "luo", "liveupdate", "live update"];
+
+/// What they say of bad input, one of these at least.
+const WORDS: &[&str] = &[
+    "invalid",
+    "incompatible",
+    "corrupt",
+    "damaged",
+    "outside",
+    "beyond",
+    "too small",
+    "too short",
+    "truncated",
+    "cycl",
+    "loop",
+    "absurd",
+    "bad ",
+    "refus",
+    "reject",
+    "not preserved",
+    "unusable",
+];
+
+/// Live-updates, with `damage` done on the way, and gives what the console showed.
+fn update_with(
+    name: &str,
+    direction: Direction,
+    damage: fn(&Handover, &mut Debugger) -> Result<()>,
+) -> Result<Transcript> {
+    let test = LiveUpdate::new(name, direction)
+        .program(Program::ours("bad_handover"))
+        .cmdline("nokaslr");
+    let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
+    let socket = sockets.path().join("gdb");
+    let mut vm = test.boot()?.cpus(1).debugger(&socket).start()?;
+
+    let line = vm.wait_for("# jump at ")?;
+    let address = line.rsplit(' ').next().unwrap_or_default();
+    let address = u64::from_str_radix(address, 16)
+        .with_context(|| format!("reading the address of the jump from {line:?}"))?;
+    let mut debugger = Debugger::connect(&socket, Arch::from_env()?)?;
+    debugger.break_at(address)?;
+    debugger.go_on()?;
+    vm.type_line("go")?;
+    debugger.wait_for_stop(JUMP)?;
+    let handover = Handover::find(&mut debugger)?;
+    damage(&handover, &mut debugger)?;
+    debugger.detach()?;
+
+    let seen = vm.finish()?;
+    test.verify(&seen)?;
+    Ok(seen)
+}
+
+/// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.
+fn survives(name: &str, damage: fn(&Handover, &mut Debugger) -> Result<()>) -> TestResult {
+    let seen = update_with(name, Direction::RustToRust, damage)?;
+    let after = seen.boots()[1];
+    let shows = |text: &str| after.iter().any(|line| line.contains(text));
+    let clear = |line: &String| {
+        let line = line.to_lowercase();
+        SPEAKERS.iter().any(|who| line.contains(who))
+            && WORDS.iter().any(|what| line.contains(what))
+    };
+    let check = || {
+        ensure!(!shows("# the data is intact"), "the damage went unnoticed");
+        ensure!(
+            after.iter().any(clear),
+            "no line of the log says what is wrong with the handover"
+        );
+        ensure!(
+            shows("# a new session works"),
+            "live update is of no use any more"
+        );
+        Ok(())
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
+}
+
+/// Without damage the same procedure hands the data over: it is not the debugger that breaks things.
+#[test]
+fn nothing_is_lost_when_nothing_is_damaged() -> TestResult {
+    for direction in [Direction::MainlineToMainline, Direction::RustToRust] {
+        let name = "nothing_is_lost_when_nothing_is_damaged";
+        let seen = update_with(name, direction, |_, _| Ok(()))?;
+        let intact = seen.boots()[1]
+            .iter()
+            .any(|line| line.contains("# the data is intact"));
+        if !intact {
+            Err(anyhow::anyhow!(
+                "{name}: the data did not come\n{}",
+                seen.tail()
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn corrupt_kho_compatible_string() -> TestResult {
+    survives("corrupt_kho_compatible_string", |handover, debugger| {
+        let value = handover.property("", "compatible")?;
+        debugger.write_physical(value.address, b"kho-x9")
+    })
+}
+
+#[test]
+fn corrupt_memory_map_outside_memory() -> TestResult {
+    survives("corrupt_memory_map_outside_memory", |handover, debugger| {
+        let value = handover.property("", "preserved-memory-map")?;
+        debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_luo_compatible_string() -> TestResult {
+    survives("corrupt_luo_compatible_string", |handover, debugger| {
+        debugger.write_physical(handover.luo()?, b"luo-x9")
+    })
+}
+
+#[test]
+fn corrupt_luo_blob_truncated() -> TestResult {
+    survives("corrupt_luo_blob_truncated", |handover, debugger| {
+        let value = handover.property("LUO", "blob-size")?;
+        debugger.write_physical(value.address, &8u64.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_luo_blob_outside_memory() -> TestResult {
+    survives("corrupt_luo_blob_outside_memory", |handover, debugger| {
+        let value = handover.property("LUO", "preserved-data")?;
+        debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_session_chain_cyclic() -> TestResult {
+    survives("corrupt_session_chain_cyclic", |handover, debugger| {
+        let first = handover.sessions(debugger)?;
+        debugger.write_physical(first, &first.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_session_chain_outside_memory() -> TestResult {
+    survives(
+        "corrupt_session_chain_outside_memory",
+        |handover, debugger| {
+            debugger.write_physical(handover.sessions_field()?, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+    )
+}
+
+#[test]
+fn corrupt_session_count_absurd() -> TestResult {
+    survives("corrupt_session_count_absurd", |handover, debugger| {
+        let first = handover.sessions(debugger)?;
+        debugger.write_physical(first + COUNT, &u64::MAX.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_file_data_outside_memory() -> TestResult {
+    survives("corrupt_file_data_outside_memory", |handover, debugger| {
+        let field = handover.first_file_data_field(debugger)?;
+        debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+    })
+}
