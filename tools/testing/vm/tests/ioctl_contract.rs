@@ -4,6 +4,7 @@
 
 use anyhow::Result;
 use lu_vm::Build;
+use lu_vm::Direction;
 use lu_vm::Image;
 use lu_vm::LiveUpdate;
 use lu_vm::Program;
@@ -17,6 +18,9 @@ const CONTRACT_CASES: usize = 35;
 
 /// The cases in selftests/liveupdate/incoming_contract.c.
 const INCOMING_CASES: usize = 14;
+
+/// The cases in selftests/liveupdate/incoming_faults.c.
+const FAULT_CASES: usize = 4;
 
 fn contract(variant: Variant) -> Result<()> {
     let image = Image {
@@ -49,3 +53,16 @@ in_all_directions!(incoming_sessions_keep_their_contract, |direction| {
         .run()
         .map(drop)
 });
+
+/// Only into this repository's kernel: mainline loses the data.
+#[test]
+fn a_fault_changes_nothing() -> TestResult {
+    for direction in [Direction::RustToRust, Direction::MainlineToRust] {
+        LiveUpdate::new("a_fault_changes_nothing", direction)
+            .program(Program::ours("incoming_faults"))
+            .quiet()
+            .ktap_after_update(FAULT_CASES)
+            .run()?;
+    }
+    Ok(())
+}
