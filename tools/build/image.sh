@@ -104,6 +104,7 @@ else
 	prepare_tree
 	prepare_output
 	configure
+	keep_objtool
 	if [ -n "$CLIPPY" ]; then
 		run_clippy
 		mark_built

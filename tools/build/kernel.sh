@@ -3,7 +3,7 @@
 #
 # Steps of a kernel build, for image.sh, which sets the variables used here:
 # SOURCE, STORE, KDIR, TREE, OUT, VARIANT, ARCH, FRAGMENTS, TOOLS, BINDGEN,
-# LISTING. Sourced, never run.
+# LISTING, JOBS. Sourced, never run.
 
 # What the objects depend on besides sources and configuration.
 toolchain_id() {
@@ -110,6 +110,7 @@ prepare_output() {
 			rm -rf "$KDIR"/.lu-seed
 			cp -a "$seed" "$KDIR/.lu-seed"
 			rm -f "$KDIR/.lu-seed/.lu-built"
+			touch "$KDIR/.lu-seed/.lu-fresh"
 			mv -T "$KDIR/.lu-seed" "$OUT"
 			# Where the two trees differ, time stamps tell nothing.
 			if [ "$(dirname "$seed")" != "$KDIR" ]; then
@@ -121,6 +122,23 @@ prepare_output() {
 		fi
 	fi
 	forget_stale
+}
+
+# objtool has absolute paths built in, so a copied build makes it anew; and every
+# object depends on it. It is the same program as before, so give it back its
+# old time stamp.
+keep_objtool() {
+	local tool=$OUT/tools/objtool stamp
+	[ -f "$OUT/.lu-fresh" ] || return 0
+	if [ -f "$tool/objtool" ]; then
+		stamp=$(stat -c @%.9Y "$tool/objtool")
+		watch objtool "$LOGS/objtool.log" kmake -j"$JOBS" tools/objtool || {
+			show_failure "$LOGS/objtool.log"
+			die "the kernel's objtool did not build"
+		}
+		find "$tool" -type f -newermt "$stamp" -exec touch -d "$stamp" {} +
+	fi
+	rm "$OUT/.lu-fresh"
 }
 
 # Remember what this build was made of.
