@@ -31,11 +31,11 @@
 #include "../ffi/kho.h"
 #ifdef CONFIG_LIVEUPDATE
 #include <linux/anon_inodes.h>
+#include <linux/memfd.h>
 #include <linux/uaccess.h>
 #include "../ffi/luo.h"
 #endif
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
-#include <linux/memfd.h>
 #include <linux/shmem_fs.h>
 #include <uapi/linux/memfd.h>
 #include "mm/internal.h"

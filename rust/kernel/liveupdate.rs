@@ -132,7 +132,7 @@ use self::vtable::VTable;
 pub(crate) mod flb;
 mod vtable;
 
-#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[cfg(all(CONFIG_LIVEUPDATE_KUNIT_TEST, CONFIG_MEMFD_CREATE))]
 mod tests;
 
 /// A file that is preserved for the next kernel, as [`FileHandler::preserve`] made it.

@@ -5,8 +5,8 @@
 //! `unsafe` lives here. What is outside sees types whose contract holds by construction.
 
 #![cfg_attr(
-    not(CONFIG_LIVEUPDATE),
-    allow(dead_code, reason = "LUO and its handlers use the rest")
+    not(CONFIG_LIVEUPDATE_MEMFD_RUST),
+    allow(dead_code, reason = "LUO and its handlers use all of it")
 )]
 
 #[cfg(CONFIG_LIVEUPDATE)]

@@ -15,11 +15,11 @@
 //! C counterpart: `kernel/liveupdate/kexec_handover.c` of mainline.
 
 #![cfg_attr(
-    not(CONFIG_LIVEUPDATE),
+    not(CONFIG_LIVEUPDATE_MEMFD_RUST),
     allow(
         dead_code,
         unused_imports,
-        reason = "LUO and its handlers use the rest"
+        reason = "LUO and its handlers use all of it"
     )
 )]
 
