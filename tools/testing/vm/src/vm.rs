@@ -245,6 +245,8 @@ impl Vm {
                 Event::Timeout => return Err(self.late("the guest did not power off")),
             }
         }
+        // A complaint may have been the last line, or one that wait_for() gave away.
+        self.fail_on_splat()?;
         let status = self.qemu.child.wait().context("waiting for QEMU")?;
         if !status.success() {
             bail!("{}: QEMU ended with {status}\n{}", self.name, self.tail());

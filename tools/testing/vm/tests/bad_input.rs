@@ -63,7 +63,7 @@ fn update_with(
         .cmdline("nokaslr");
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
-    let mut vm = test.boot()?.cpus(1).debugger(&socket).start()?;
+    let mut vm = test.boot()?.debugger(&socket).start()?;
 
     let line = vm.wait_for("# jump at ")?;
     let address = line.rsplit(' ').next().unwrap_or_default();
