@@ -93,7 +93,7 @@ pub(super) fn start() -> u64 {
 /// Nothing of what came in can be used.
 fn refuse() {
     pr_err!(
-        "LUO: sessions of the previous kernel cannot be retrieved; their memory stays reserved\n"
+        "LUO: invalid handover: sessions of the previous kernel cannot be retrieved; their memory stays reserved\n"
     );
     flb::set_bad();
     *STATE.lock() = State::Bad;
@@ -133,7 +133,7 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     };
     // Files that share nothing come back without it; the handlers of the others get `EIO`.
     if flb::read_incoming(flbs).is_err() {
-        pr_err!("LUO: what files of the previous kernel share cannot be restored; its memory stays reserved\n");
+        pr_err!("LUO: invalid handover: what files of the previous kernel share cannot be restored; its memory stays reserved\n");
         trouble();
     }
     pr_info!(
@@ -171,7 +171,7 @@ pub(super) fn read_sessions() {
         }
     }
     if lost {
-        pr_err!("LUO: some sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
+        pr_err!("LUO: invalid handover: some sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
         trouble();
     }
     *guard = State::Read(sessions, lost);
