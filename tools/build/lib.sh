@@ -8,7 +8,6 @@ set -euo pipefail
 
 # Tables below are edited here alone; every script reads them.
 readonly DEB_SUITE=trixie-backports
-readonly DEB_MIRROR=http://deb.debian.org/debian
 readonly DEB_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly LINUX_VERSION=7.3
 readonly LINUX_PACKAGE=linux-source-$LINUX_VERSION

@@ -29,15 +29,29 @@ apt_own() {
 		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
+# Where this system gets its Debian from: that place has the backports, too.
+# DEB_MIRROR in the environment names another one.
+deb_mirror() {
+	local codename mirror
+	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016 # The dollars are apt's.
+	mirror=${DEB_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+		awk -v release="$codename" '$2 == release { print $1; exit }')}
+	[ -n "$mirror" ] || die "apt's sources do not say where '$codename' comes from" \
+		"Set DEB_MIRROR to the address of a Debian mirror and run 'make source' again."
+	printf '%s\n' "$mirror"
+}
+
 download() {
-	local deb
+	local deb mirror
+	mirror=$(deb_mirror)
 	[ -r "$DEB_KEYRING" ] || die "$DEB_KEYRING is missing; install the package debian-archive-keyring"
 	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial" "$APT/debs"
 	: >"$APT/status"
-	printf 'deb [signed-by=%s] %s %s main\n' "$DEB_KEYRING" "$DEB_MIRROR" "$DEB_SUITE" >"$APT/sources.list"
-	say "Asking $DEB_MIRROR for the newest $LINUX_PACKAGE of $DEB_SUITE."
+	printf 'deb [signed-by=%s] %s %s main\n' "$DEB_KEYRING" "$mirror" "$DEB_SUITE" >"$APT/sources.list"
+	say "Asking $mirror for the newest $LINUX_PACKAGE of $DEB_SUITE."
 	apt_own update >&2 ||
-		die "apt-get could not read $DEB_SUITE from $DEB_MIRROR" "Check the network, then run 'make source' again."
+		die "apt-get could not read $DEB_SUITE from $mirror" "Check the network, then run 'make source' again."
 	(cd "$APT/debs" && apt_own download "$LINUX_PACKAGE" >&2) ||
 		die "apt-get could not download $LINUX_PACKAGE from $DEB_SUITE"
 	deb=$(find "$APT/debs" -name "${LINUX_PACKAGE}_*.deb" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
