@@ -5,8 +5,6 @@
  * says where the jump is and waits for a line on the console.
  */
 
-#include <poll.h>
-
 #include "lu_test.h"
 
 #define SESSION	"handed-over"

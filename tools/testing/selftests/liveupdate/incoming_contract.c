@@ -7,7 +7,6 @@
 #include "lu_test.h"
 #include "kselftest_harness.h"
 
-#define PAGE		4096UL
 #define TOKEN		0x7357ULL
 
 /* Each test has a session of its own, since it is gone when the test exits. */

@@ -7,8 +7,14 @@
 #ifndef SELFTESTS_LIVEUPDATE_LU_TEST_H
 #define SELFTESTS_LIVEUPDATE_LU_TEST_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +27,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/fcntl.h>
 #include <linux/liveupdate.h>
+
+/* A C library has the seals and O_PATH in its own headers, under _GNU_SOURCE. */
+#ifdef NOLIBC
+#include <linux/fcntl.h>
 #include <linux/memfd.h>
+#endif
+
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC	0x0020
+#endif
 
 #define LU_DEVICE	"/dev/liveupdate"
+
+#define PAGE		4096UL
+
+/* Some place in the address space where nothing is mapped. */
+#define NOWHERE		((void *)8)
+
+/* The kernel may say either: the header promises ENOTTY, mainline says EINVAL. */
+#define EXPECT_UNKNOWN(err) EXPECT_TRUE((err) == -ENOTTY || (err) == -EINVAL)
 
 /* Wrappers take plain values: a nolibc syscall() must not contain calls. */
 static inline int lu_fcntl(int fd, int command, unsigned long argument)

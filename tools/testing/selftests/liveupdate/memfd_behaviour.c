@@ -8,7 +8,6 @@
 #include "lu_test.h"
 #include "kselftest_harness.h"
 
-#define PAGE		4096UL
 #define HUGE_PAGE	(2UL << 20)
 #define BIG		(64UL << 20)
 #define SHUFFLED	10

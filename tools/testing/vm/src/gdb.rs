@@ -237,7 +237,7 @@ fn unhex(text: &str) -> Result<Vec<u8>> {
             .with_context(|| format!("{:?} is not a hexadecimal digit", char::from(byte))),
     };
     ensure!(
-        text.len() % 2 == 0,
+        text.len().is_multiple_of(2),
         "{} hexadecimal digits are no whole bytes",
         text.len()
     );

@@ -130,7 +130,8 @@ fn compiler(arch: Arch) -> Result<Command> {
     command.args(words);
     if program.contains("clang") {
         command.arg(format!("--target={}", arch.triple()));
-        command.arg("-fuse-ld=lld");
+        // nolibc has no puts() and the like, which clang makes of printf().
+        command.args(["-fuse-ld=lld", "-fno-builtin"]);
     }
     Ok(command)
 }

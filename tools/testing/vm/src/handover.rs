@@ -50,7 +50,7 @@ impl Handover {
         let image = debugger.read_virtual(kimage, KIMAGE_BYTES)?;
         let (words, _) = image.as_chunks::<8>();
         for address in words.iter().map(|word| u64::from_le_bytes(*word)) {
-            if address == 0 || address % PAGE != 0 {
+            if address == 0 || !address.is_multiple_of(PAGE) {
                 continue;
             }
             // Most of them are no physical addresses.

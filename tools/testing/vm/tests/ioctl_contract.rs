@@ -13,8 +13,11 @@ use lu_vm::TestResult;
 use lu_vm::Variant;
 use lu_vm::in_all_directions;
 
-/// The cases in selftests/liveupdate/abi_contract.c.
-const CONTRACT_CASES: usize = 35;
+/// The cases in selftests/liveupdate/device_contract.c.
+const DEVICE_CASES: usize = 16;
+
+/// The cases in selftests/liveupdate/session_contract.c.
+const SESSION_CASES: usize = 19;
 
 /// The cases in selftests/liveupdate/incoming_contract.c.
 const INCOMING_CASES: usize = 14;
@@ -22,27 +25,44 @@ const INCOMING_CASES: usize = 14;
 /// The cases in selftests/liveupdate/incoming_faults.c.
 const FAULT_CASES: usize = 4;
 
-fn contract(variant: Variant) -> Result<()> {
+fn contract(program: &str, cases: usize, variant: Variant) -> Result<()> {
     let image = Image {
         variant,
         build: Build::A,
     };
-    let program = Program::ours("abi_contract");
-    SingleKernel::new("ioctls_keep_their_contract", image, program)
+    SingleKernel::new(program, image, Program::ours(program))
         .quiet()
-        .ktap(CONTRACT_CASES)
+        .ktap(cases)
         .run()?;
     Ok(())
 }
 
 #[test]
-fn ioctls_keep_their_contract_on_rust() -> TestResult {
-    Ok(contract(Variant::Rust)?)
+fn device_ioctls_keep_their_contract_on_rust() -> TestResult {
+    Ok(contract("device_contract", DEVICE_CASES, Variant::Rust)?)
 }
 
 #[test]
-fn ioctls_keep_their_contract_on_mainline() -> TestResult {
-    Ok(contract(Variant::Mainline)?)
+fn device_ioctls_keep_their_contract_on_mainline() -> TestResult {
+    Ok(contract(
+        "device_contract",
+        DEVICE_CASES,
+        Variant::Mainline,
+    )?)
+}
+
+#[test]
+fn session_ioctls_keep_their_contract_on_rust() -> TestResult {
+    Ok(contract("session_contract", SESSION_CASES, Variant::Rust)?)
+}
+
+#[test]
+fn session_ioctls_keep_their_contract_on_mainline() -> TestResult {
+    Ok(contract(
+        "session_contract",
+        SESSION_CASES,
+        Variant::Mainline,
+    )?)
 }
 
 in_all_directions!(incoming_sessions_keep_their_contract, |direction| {
