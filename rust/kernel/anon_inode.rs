@@ -110,7 +110,7 @@ impl<T: AnonFile> Operations<T> {
         // INVARIANT: The kernel calls this function from `ioctl()` alone.
         let call = IoctlCall {
             cmd,
-            arg: arg as usize,
+            arg,
             _not_send: PhantomData,
         };
         match T::ioctl(this, &call) {

@@ -101,6 +101,11 @@ impl Fake {
         unsafe { &*(*args).flb.cast::<Self>() }
     }
 
+    /// Counts the call, and does what the test wants.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core with arguments as the C interface has them.
     unsafe extern "C" fn on_preserve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
         // SAFETY: The only FLBs with these callbacks are fakes.
         let this = unsafe { Self::of(args) };
@@ -114,11 +119,21 @@ impl Fake {
         this.error.load(Relaxed)
     }
 
+    /// Counts the call, and does what the test wants.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core with arguments as the C interface has them.
     unsafe extern "C" fn on_unpreserve(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: The only FLBs with these callbacks are fakes.
         unsafe { Self::of(args) }.unpreserve.fetch_add(1, Relaxed);
     }
 
+    /// Counts the call, and does what the test wants.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core with arguments as the C interface has them.
     unsafe extern "C" fn on_retrieve(args: *mut bindings::liveupdate_flb_op_args) -> c_int {
         // SAFETY: The only FLBs with these callbacks are fakes.
         let this = unsafe { Self::of(args) };
@@ -134,6 +149,11 @@ impl Fake {
         this.error.load(Relaxed)
     }
 
+    /// Counts the call, and does what the test wants.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core with arguments as the C interface has them.
     unsafe extern "C" fn on_finish(args: *mut bindings::liveupdate_flb_op_args) {
         // SAFETY: The only FLBs with these callbacks are fakes.
         unsafe { Self::of(args) }.finish.fetch_add(1, Relaxed);

@@ -186,7 +186,7 @@ impl HandlerRef {
     pub(crate) fn id_of(&self, file: &File) -> usize {
         match self.ops().get_id {
             // SAFETY: `file` is a live file that this handler takes or made.
-            Some(get_id) => unsafe { get_id(file.as_ptr()) as usize },
+            Some(get_id) => unsafe { get_id(file.as_ptr()) },
             None => file.as_ptr() as usize,
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn phys_of<T>(virt: *const T) -> PhysAddr {
 #[inline(always)]
 fn offset() -> usize {
     // SAFETY: Set once in early assembly or by KASLR, before any Rust code runs.
-    unsafe { bindings::page_offset_base as usize }
+    unsafe { bindings::page_offset_base }
 }
 
 /// Difference between a virtual address of the direct map and the physical address behind it.

@@ -84,7 +84,7 @@ pub(crate) fn reserve_noinit(start: PhysAddr, size: u64) -> Result {
             start.get(),
             size,
             bindings::NUMA_NO_NODE,
-            bindings::memblock_flags_MEMBLOCK_RSRV_NOINIT as _,
+            bindings::memblock_flags_MEMBLOCK_RSRV_NOINIT as bindings::memblock_flags,
         )
     })
 }

@@ -16,9 +16,9 @@ use super::bindings;
 use super::direct_map;
 
 /// The area was made by `vmalloc()`.
-pub(crate) const VM_ALLOC: usize = bindings::LU_VM_ALLOC as usize;
+pub(crate) const VM_ALLOC: usize = bindings::LU_VM_ALLOC;
 /// The area may be mapped by huge pages.
-pub(crate) const VM_ALLOW_HUGE_VMAP: usize = bindings::LU_VM_ALLOW_HUGE_VMAP as usize;
+pub(crate) const VM_ALLOW_HUGE_VMAP: usize = bindings::LU_VM_ALLOW_HUGE_VMAP;
 
 /// An area that its owner keeps for as long as this exists.
 pub(crate) struct Area<'a>(&'a bindings::vm_struct);
@@ -44,7 +44,7 @@ impl<'a> Area<'a> {
 
     /// `VM_*`.
     pub(crate) fn flags(&self) -> usize {
-        self.0.flags as usize
+        self.0.flags
     }
 
     /// Order of the blocks that the area is made of.

@@ -22,6 +22,7 @@ use super::scratch;
 use super::subtree;
 
 type BlobFile = Pin<KBox<File<Blob>>>;
+type ListFile = Pin<KBox<File<()>>>;
 
 /// One of `in` and `out`, with the files that are in it.
 struct Side {
@@ -45,9 +46,9 @@ impl Side {
 
     fn show(&mut self, root: bool, name: &CStr, start: PhysAddr, len: usize) {
         let dir = if root { &self.dir } else { &self.blobs };
-        let file = Blob::new(start, len).ok_or(EINVAL).and_then(|blob| {
-            KBox::pin_init(dir.read_binary_file(name, blob), GFP_KERNEL).map_err(Error::from)
-        });
+        let file = Blob::new(start, len)
+            .ok_or(EINVAL)
+            .and_then(|blob| KBox::pin_init(dir.read_binary_file(name, blob), GFP_KERNEL));
         let shown = file.and_then(|file| Ok(self.files.push((start, file), GFP_KERNEL)?));
 
         if let Err(error) = shown {
@@ -66,7 +67,7 @@ struct Shown {
     out: Side,
     incoming: Option<Side>,
     /// The list of scratch regions, twice: addresses and lengths.
-    _scratch: Option<(Pin<KBox<File<()>>>, Pin<KBox<File<()>>>)>,
+    _scratch: Option<(ListFile, ListFile)>,
 }
 
 static SHOWN: StaticMutex<Option<Shown>> = StaticMutex::new(c"kho_debugfs", None);
@@ -83,7 +84,7 @@ fn scratch_len(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
         .try_for_each(|region| writeln!(f, "{:#x}", region.size))
 }
 
-fn scratch_files(dir: &Dir) -> Result<(Pin<KBox<File<()>>>, Pin<KBox<File<()>>>)> {
+fn scratch_files(dir: &Dir) -> Result<(ListFile, ListFile)> {
     Ok((
         KBox::pin_init(
             dir.read_callback_file(c"scratch_phys", (), &scratch_phys),

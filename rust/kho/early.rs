@@ -135,7 +135,7 @@ fn read_root(bytes: &[u8]) -> Result<PhysAddr, &'static str> {
         return Err("device tree is damaged");
     };
     if !tree.is_compatible(subtree::COMPATIBLE) {
-        return Err("device tree is not compatible with 'kho-v4'");
+        return Err("device tree is incompatible: it is not 'kho-v4'");
     }
     match tree.u64(fdt::ROOT, subtree::MEMORY_MAP) {
         Ok(map) if map != 0 && PhysAddr::new(map).is_aligned(PAGE_SHIFT) => Ok(PhysAddr::new(map)),

@@ -6,6 +6,11 @@
 //! Each is checked at compile time against its declaration in C, and does no more than to turn
 //! pointers into types.
 
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "each asks for what its declaration in C says"
+)]
+
 use core::ptr;
 use core::ptr::NonNull;
 use core::slice;
@@ -517,5 +522,5 @@ unsafe fn call_back(
 
 const _: () = {
     assert!(size_of::<bindings::kho_vmalloc>() == size_of::<KhoVmalloc>());
-    assert!(bindings::kho_radix_consts_KHO_TREE_MAX_DEPTH as u32 == Geometry::<PAGE_SHIFT>::DEPTH);
+    assert!(bindings::kho_radix_consts_KHO_TREE_MAX_DEPTH == Geometry::<PAGE_SHIFT>::DEPTH);
 };

@@ -5,6 +5,11 @@
 //! Each is checked at compile time against its declaration in C, and does no more than to turn
 //! pointers into types.
 
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "each asks for what its declaration in C says"
+)]
+
 use kernel::prelude::*;
 
 use crate::kernel::bindings;

@@ -95,7 +95,7 @@ pub(super) fn start(luo: Preserved, flbs: Preserved) {
 
 /// The name of a session's file in /proc.
 fn file_name(name: &SessionName) -> Result<CString> {
-    Ok(CString::try_from_fmt(fmt!("[luo_session] {}", name))?)
+    CString::try_from_fmt(fmt!("[luo_session] {}", name))
 }
 
 /// Makes a session and its file.
@@ -291,13 +291,13 @@ impl Incoming {
             files,
         };
 
-        Ok(Arc::pin_init(
+        Arc::pin_init(
             pin_init!(Self {
                 name,
                 inner <- new_mutex!(state, "luo_incoming"),
             }),
             GFP_KERNEL,
-        )?)
+        )
     }
 
     /// The name of the session.

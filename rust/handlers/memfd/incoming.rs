@@ -42,7 +42,7 @@ pub(super) fn discard(data: u64) {
 /// Claims the memfd whose descriptor is at `data`, passes it to `f`, and frees the descriptor.
 fn with_memfd<T>(data: u64, f: impl FnOnce(Memfd) -> Result<T>) -> Result<T> {
     let descriptor = Handed::claim(PhysAddr::new(data)).inspect_err(|error| {
-        pr_err!("memfd: no descriptor was preserved at {data:#x}: {error:?}\n");
+        pr_err!("memfd: the descriptor at {data:#x} is not preserved: {error:?}\n");
     })?;
     let result = Memfd::open(descriptor.bytes()).and_then(f);
     descriptor.free();
