@@ -37,6 +37,8 @@ pub(crate) mod module_ref;
 pub(crate) mod page;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod panic;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+mod pin;
 pub(crate) mod ram_pages;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod shmem;
