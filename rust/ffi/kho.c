@@ -157,7 +157,6 @@ void lu_folio_make_live(struct page *page, unsigned int order)
 		set_page_count(page + i, 0);
 	if (order)
 		prep_compound_page(page, order);
-	adjust_managed_page_count(page, nr);
 }
 
 void *__ref lu_tree_page_alloc(void)
@@ -361,18 +360,23 @@ void __init lu_scratch_give_back(phys_addr_t start, phys_addr_t size)
 
 /* Once all struct pages are initialised. */
 
-/* Gives a block that was reserved in early boot and never used to the page allocator. */
-void lu_free_reserved_block(unsigned long pfn, unsigned int order)
+/*
+ * Gives a block that was reserved in early boot, and that is nobody's, to the
+ * page allocator. The zone is not told that it has more pages.
+ */
+void lu_free_reserved_block(struct page *page, unsigned int order)
 {
-	struct page *page = pfn_to_page(pfn);
-
 	for (unsigned long i = 0; i < 1UL << order; i++) {
 		set_page_count(page + i, 0);
 		clear_page_tag_ref(page + i);
 	}
 	set_page_count(page, 1);
-	adjust_managed_page_count(page, 1L << order);
 	__free_pages(page, order);
+}
+
+void lu_adjust_managed_pages(struct page *page, unsigned long count)
+{
+	adjust_managed_page_count(page, count);
 }
 
 void lu_free_boot_memory(void *mem, size_t size)

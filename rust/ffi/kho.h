@@ -64,7 +64,8 @@ void lu_scratch_to_cma(phys_addr_t start, phys_addr_t size);
 void lu_scratch_give_back(phys_addr_t start, phys_addr_t size);
 
 /* Once all struct pages are initialised. */
-void lu_free_reserved_block(unsigned long pfn, unsigned int order);
+void lu_free_reserved_block(struct page *page, unsigned int order);
+void lu_adjust_managed_pages(struct page *page, unsigned long count);
 void lu_free_boot_memory(void *mem, size_t size);
 int lu_start_background(int (*function)(void *), const char *name);
 void lu_cond_resched(void);

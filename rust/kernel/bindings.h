@@ -50,6 +50,8 @@ static const unsigned long LU_VM_ALLOW_HUGE_VMAP = VM_ALLOW_HUGE_VMAP;
 static const unsigned long LU_GUP_PIN_COUNTING_BIAS = GUP_PIN_COUNTING_BIAS;
 static const unsigned long LU_NODES_PGSHIFT = NODES_PGSHIFT;
 static const unsigned long LU_NODES_MASK = NODES_MASK;
+static const unsigned long LU_ZONEID_PGSHIFT = ZONEID_PGSHIFT;
+static const unsigned long LU_ZONEID_MASK = ZONEID_MASK;
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
 static const unsigned long LU_FOLIO_BATCH_SIZE = FOLIO_BATCH_SIZE;
 #endif

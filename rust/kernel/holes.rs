@@ -6,6 +6,7 @@
 //! many ranges of preserved pages, they are reserved together with the gaps between them. These
 //! holes are given to the page allocator later, when it is there.
 
+use core::ptr::NonNull;
 use core::slice;
 
 use kernel::prelude::*;
@@ -19,9 +20,11 @@ use crate::logic::pageset::Bridged;
 use crate::logic::runs::Blocks;
 
 use super::bindings;
+use super::direct_map;
 use super::early;
 use super::early::EarlyWords;
 use super::page;
+use super::page::ManagedPages;
 use super::ram_pages::RamPages;
 
 /// Ranges of preserved pages that memblock is given at most, if bridging gaps can do it.
@@ -186,6 +189,7 @@ impl Holes {
     /// All struct pages of the machine must have been initialised: not before initcalls.
     pub(crate) fn release(&mut self, count: u64) -> bool {
         let stop = self.freed + count;
+        let mut managed = ManagedPages::new();
 
         while self.freed < stop {
             let Some((start, end)) = pageset::next_gap(self.taken, self.next) else {
@@ -198,7 +202,7 @@ impl Holes {
             pageset::insert(self.taken, Pfn::new(start), Pfn::new(end));
             self.next = end;
             for (pfn, order) in Blocks::new(Pfn::new(start), Pfn::new(end), page::node_of) {
-                free_block(pfn, order);
+                free_block(pfn, order, &mut managed);
             }
             self.freed += end - start;
         }
@@ -215,12 +219,16 @@ impl Holes {
 
 /// Gives a block that has just been removed from the [`Holes`] to the page allocator, in pieces
 /// that it can take.
-fn free_block(pfn: Pfn, order: u32) {
+fn free_block(pfn: Pfn, order: u32, managed: &mut ManagedPages) {
     let piece = order.min(page::max_order());
 
     for index in 0..1u64 << (order - piece) {
-        let pfn = pfn.get() + (index << piece);
+        let page = direct_map::page_of(Pfn::new(pfn.get() + (index << piece)));
+
         // SAFETY: By the invariant of `Holes` the pages are nobody's, reserved, and initialised.
-        unsafe { bindings::lu_free_reserved_block(pfn as usize, piece) };
+        unsafe { bindings::lu_free_reserved_block(page, piece) };
+        if let Some(page) = NonNull::new(page) {
+            managed.add(page, 1 << piece);
+        }
     }
 }

@@ -182,7 +182,8 @@ impl PinnedFolios {
         while next < pages && found.refill(mapping, next, pages - 1) {
             let before = next;
 
-            self.reserve(FOUND_AT_A_TIME, next, pages)?;
+            let most = FOUND_AT_A_TIME.min((pages - next) as usize);
+            self.reserve(most, next, pages)?;
             while let Some(folio) = pinner.pin_next(&mut found) {
                 match self.push(folio, next) {
                     Ok(after) => next = after,

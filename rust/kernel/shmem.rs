@@ -312,6 +312,11 @@ impl<'a> Filler<'a> {
         }
     }
 
+    /// The highest order of a folio that the file can hold.
+    pub(crate) fn max_order(&self) -> u32 {
+        self.max_order
+    }
+
     /// Puts `folio` at page `index` of the file. May sleep.
     ///
     /// The folio is dirty from then on, which keeps reclaim from dropping it. With `uptodate` unset
