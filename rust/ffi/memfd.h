@@ -9,6 +9,7 @@
 #include <linux/mmzone.h>
 #include <linux/types.h>
 
+struct address_space;
 struct file;
 struct folio;
 struct inode;
@@ -32,6 +33,9 @@ unsigned int lu_pageblock_order(void);
 bool lu_folio_is_pinnable(struct folio *folio);
 bool lu_folio_pin_large(struct folio *folio);
 void lu_count_pins(int nid, enum node_stat_item item, long count);
+unsigned int lu_add_to_page_cache(struct address_space *mapping,
+				  struct folio **folios, unsigned int nr,
+				  gfp_t gfp, int *err);
 int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
 
 /* In Rust; see handlers/exports.rs. */

@@ -179,6 +179,9 @@ impl Contents {
                     );
                 })?;
         }
+        filler.finish().inspect_err(|error| {
+            pr_err!("memfd: could not put the last folios into the file: {error:?}\n");
+        })?;
         // Holes at the end.
         taken.set(self.count);
         Ok(())
