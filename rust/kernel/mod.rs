@@ -12,6 +12,7 @@
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod anon_inode;
 pub(crate) mod bindings;
+pub(crate) mod c_abi;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod c_flb;
 #[cfg(CONFIG_LIVEUPDATE)]
