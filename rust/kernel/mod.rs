@@ -17,6 +17,8 @@ pub(crate) mod c_abi;
 pub(crate) mod c_flb;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod c_handler;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_registrant;
 pub(crate) mod debugfs;
 pub(crate) mod direct_map;
 pub(crate) mod early;
