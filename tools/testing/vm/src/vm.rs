@@ -58,7 +58,7 @@ impl Boot {
             initramfs,
             memory_mib: None,
             cpus: 2,
-            cmdline: [arch.console().to_owned(), "panic=-1".to_owned()]
+            cmdline: [arch.cmdline().to_owned(), "panic=-1".to_owned()]
                 .into_iter()
                 .chain(places::cmdline())
                 .collect(),
