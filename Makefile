@@ -6,7 +6,7 @@ BUILD := tools/build
 
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
-export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE
+export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS
 
 .PHONY: help
 help:
@@ -16,6 +16,11 @@ help:
 	@echo '  make demo [FROM=V] [TO=V]   boot a kernel in QEMU, preserve real data, live-update'
 	@echo '                              into another kernel, get the data back'
 	@echo '  make test                   check, build and test everything; ends with a verdict'
+	@echo
+	@echo 'Tests that take too long for that'
+	@echo '  make test-arm64 [TESTS=NAMES]  live updates on arm64'
+	@echo '  make test-debug [TESTS=NAMES]  live updates of a kernel with KASAN, lockdep and the like'
+	@echo '  make test-configs              kernels without LUO, without KHO'
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
 	@echo '  make mount KDIR=DIR         DIR/kernel/liveupdate becomes this repository;'
@@ -74,6 +79,19 @@ demo: setup
 .PHONY: test
 test: setup
 	@$(BUILD)/run-tests.sh
+
+.PHONY: test-arm64
+test-arm64: ARCH = arm64
+test-arm64: setup
+	@$(BUILD)/test-machines.sh arm64
+
+.PHONY: test-debug
+test-debug: setup
+	@$(BUILD)/test-machines.sh debug
+
+.PHONY: test-configs
+test-configs: setup
+	@$(BUILD)/test-configs.sh
 
 .PHONY: clean
 clean:

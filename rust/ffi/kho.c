@@ -22,6 +22,7 @@
 #include <linux/page-isolation.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
@@ -95,34 +96,18 @@ EXPORT_SYMBOL_GPL(kho_alloc_preserve);
 EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 EXPORT_SYMBOL_GPL(kho_restore_free);
 
-/* Locks in statics. */
+/* Locks in statics, which nobody has initialised before their first use. */
 
-static DEFINE_SPINLOCK(lu_static_lock_init);
+static DEFINE_SPINLOCK(lu_init_lock);
 
-void lu_static_mutex_init(struct mutex *lock, const char *name,
-			  struct lock_class_key *key, u32 *ready)
+void lu_init_once(u32 *ready, void (*init)(void *arg), void *arg)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&lu_static_lock_init, flags);
+	guard(spinlock_irqsave)(&lu_init_lock);
 	if (!*ready) {
-		__mutex_init(lock, name, key);
+		init(arg);
+		/* Pairs with the acquire of those who find it set. */
 		smp_store_release(ready, 1);
 	}
-	spin_unlock_irqrestore(&lu_static_lock_init, flags);
-}
-
-void lu_static_rwsem_init(struct rw_semaphore *sem, const char *name,
-			  struct lock_class_key *key, u32 *ready)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lu_static_lock_init, flags);
-	if (!*ready) {
-		__init_rwsem(sem, name, key);
-		smp_store_release(ready, 1);
-	}
-	spin_unlock_irqrestore(&lu_static_lock_init, flags);
 }
 
 /* Struct pages. */

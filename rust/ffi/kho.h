@@ -16,11 +16,8 @@ struct kexec_buf;
 struct kho_radix_tree;
 struct kimage;
 
-/* Locks in statics: initialised once, on first use. */
-void lu_static_mutex_init(struct mutex *lock, const char *name,
-			  struct lock_class_key *key, u32 *ready);
-void lu_static_rwsem_init(struct rw_semaphore *sem, const char *name,
-			  struct lock_class_key *key, u32 *ready);
+/* Calls @init with @arg and sets *@ready, unless it is set; callers take turns. */
+void lu_init_once(u32 *ready, void (*init)(void *arg), void *arg);
 
 /* Struct pages. */
 struct page *lu_online_page(unsigned long pfn);

@@ -6,15 +6,16 @@
 //! liveupdate_flb`.
 
 use core::ptr;
-use core::ptr::NonNull;
 
 use kernel::prelude::*;
 
 use crate::abi::luo::FLB_COMPAT_LEN;
 
 use super::bindings;
-use super::c_handler::check;
-use super::module_ref::ModuleRef;
+use super::c_registrant::check;
+use super::c_registrant::Held;
+use super::c_registrant::Registered;
+use super::c_registrant::Registrant;
 
 /// The live object behind an FLB, as its callbacks made it. Opaque here.
 #[derive(Clone, Copy)]
@@ -41,99 +42,44 @@ impl FlbObject {
 }
 
 /// An FLB that exists for now: while it is registered, or during a call that names it.
-///
-/// # Invariants
-///
-/// `ptr` points to an FLB that stays valid while this value exists, and that has all callbacks.
-/// Its compatible string is ended by NUL and not empty.
-pub(crate) struct CFlb {
-    ptr: NonNull<bindings::liveupdate_flb>,
-}
-
-// SAFETY: What is read of the FLB does not change.
-unsafe impl Send for CFlb {}
-// SAFETY: As above.
-unsafe impl Sync for CFlb {}
-
-impl CFlb {
-    /// Takes an FLB that a C caller named. `EINVAL` if it lacks a callback or its compatible
-    /// string is empty or not ended.
-    ///
-    /// # Safety
-    ///
-    /// `flb` is null, or points to an FLB that stays valid while the result exists, and after that
-    /// for as long as there are references to its module. One without a module is valid for ever.
-    pub(crate) unsafe fn new(flb: *mut bindings::liveupdate_flb) -> Result<Self> {
-        let ptr = NonNull::new(flb).ok_or(EINVAL)?;
-        // INVARIANT: Valid by the contract of this function, the rest is checked below.
-        let flb = Self { ptr };
-        // SAFETY: Valid by the contract of this function; null is no reference.
-        let ops = unsafe { (*ptr.as_ptr()).ops.as_ref() }.ok_or(EINVAL)?;
-
-        if ops.preserve.is_none()
-            || ops.unpreserve.is_none()
-            || ops.retrieve.is_none()
-            || ops.finish.is_none()
-        {
-            pr_err!("LUO: an FLB without all callbacks cannot be used\n");
-            return Err(EINVAL);
-        }
-        let compatible = flb.compatible();
-        if compatible[0] == 0 || !compatible.contains(&0) {
-            pr_err!("LUO: an FLB without a valid compatible string cannot be used\n");
-            return Err(EINVAL);
-        }
-        Ok(flb)
-    }
-
-    /// Identity of the FLB.
-    pub(crate) fn as_ptr(&self) -> *mut bindings::liveupdate_flb {
-        self.ptr.as_ptr()
-    }
-
-    /// The compatible string, ended by NUL.
-    pub(crate) fn compatible(&self) -> &[u8; FLB_COMPAT_LEN] {
-        // SAFETY: Valid by the type invariant. `c_char` is `u8`.
-        unsafe { &(*self.ptr.as_ptr()).compatible }
-    }
-
-    /// Takes a reference for using the FLB; [`None`] when its module is being unloaded.
-    pub(crate) fn get(&self) -> Option<FlbRef> {
-        // SAFETY: The FLB is valid by the type invariant, so that its module exists.
-        let module = unsafe { ModuleRef::get((*(*self.as_ptr()).ops).owner) }?;
-        // INVARIANT: `module` keeps the FLB valid by the contract of `new`.
-        Some(FlbRef {
-            ptr: self.ptr,
-            _module: module,
-        })
-    }
-}
+pub(crate) type CFlb = Registered<bindings::liveupdate_flb>;
 
 /// Right to call an FLB.
-///
-/// # Invariants
-///
-/// `ptr` points to an FLB that stays valid while `_module` exists, with all callbacks and a
-/// compatible string that is ended by NUL.
-pub(crate) struct FlbRef {
-    ptr: NonNull<bindings::liveupdate_flb>,
-    _module: ModuleRef,
-}
+pub(crate) type FlbRef = Held<bindings::liveupdate_flb>;
 
-// SAFETY: What is read of the FLB does not change.
-unsafe impl Send for FlbRef {}
-// SAFETY: As above.
-unsafe impl Sync for FlbRef {}
+// SAFETY: The functions only read the structure.
+unsafe impl Registrant for bindings::liveupdate_flb {
+    const NAME: &'static str = "an FLB";
 
-impl FlbRef {
-    fn ops(&self) -> &bindings::liveupdate_flb_ops {
-        // SAFETY: By the type invariant the FLB is valid, and its operations with it.
-        unsafe { &*(*self.ptr.as_ptr()).ops }
+    type Ops = bindings::liveupdate_flb_ops;
+    type Compatible = [u8; FLB_COMPAT_LEN];
+
+    unsafe fn ops(this: *mut Self) -> *const Self::Ops {
+        // SAFETY: By the caller's promise.
+        unsafe { (*this).ops }
     }
 
+    fn is_complete(ops: &Self::Ops) -> bool {
+        ops.preserve.is_some()
+            && ops.unpreserve.is_some()
+            && ops.retrieve.is_some()
+            && ops.finish.is_some()
+    }
+
+    fn owner(ops: &Self::Ops) -> *mut bindings::module {
+        ops.owner
+    }
+
+    unsafe fn compatible<'a>(this: *mut Self) -> &'a Self::Compatible {
+        // SAFETY: By the caller's promise. `c_char` is `u8`.
+        unsafe { &(*this).compatible }
+    }
+}
+
+impl FlbRef {
     fn args(&self, data: u64, obj: FlbObject) -> bindings::liveupdate_flb_op_args {
         bindings::liveupdate_flb_op_args {
-            flb: self.ptr.as_ptr(),
+            flb: self.as_ptr(),
             data,
             obj: obj.0,
         }

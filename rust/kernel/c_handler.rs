@@ -15,7 +15,10 @@ use kernel::sync::aref::ARef;
 use crate::abi::luo::HANDLER_COMPAT_LEN;
 
 use super::bindings;
-use super::module_ref::ModuleRef;
+use super::c_registrant::check;
+use super::c_registrant::Held;
+use super::c_registrant::Registered;
+use super::c_registrant::Registrant;
 
 /// State of the running kernel that a handler keeps with a preserved file.
 ///
@@ -49,132 +52,57 @@ impl RetrieveStatus {
     }
 }
 
-/// Turns the return value of a callback into a result; a positive one is a bug of the handler.
-pub(super) fn check(ret: c_int) -> Result {
-    match ret {
-        0 => Ok(()),
-        ret if ret < 0 => Err(Error::from_errno(ret)),
-        _ => Err(EINVAL),
-    }
-}
-
 /// A handler that is registered. Says what it is and gives out [`HandlerRef`]s.
-///
-/// # Invariants
-///
-/// `ptr` points to a handler that stays valid while this value exists, and whose required
-/// callbacks are there. Its compatible string is ended by NUL and not empty.
-pub(crate) struct CHandler {
-    ptr: NonNull<bindings::liveupdate_file_handler>,
-}
-
-// SAFETY: The handler is shared between threads by contract, and only read.
-unsafe impl Send for CHandler {}
-// SAFETY: As above.
-unsafe impl Sync for CHandler {}
-
-impl CHandler {
-    /// Takes a handler that somebody registers. `EINVAL` if it lacks a required callback or its
-    /// compatible string is empty or not ended.
-    ///
-    /// # Safety
-    ///
-    /// `handler` is null or points to a handler that stays valid and unchanged until it is
-    /// unregistered (the registry drops the value by then), and after that for as long as there
-    /// are references to its module. One without a module is valid for ever.
-    pub(crate) unsafe fn new(handler: *mut bindings::liveupdate_file_handler) -> Result<Self> {
-        let ptr = NonNull::new(handler).ok_or(EINVAL)?;
-        // INVARIANT: Valid by the contract of this function, the rest is checked below.
-        let handler = Self { ptr };
-        // SAFETY: Valid by the contract of this function; null is no reference.
-        let ops = unsafe { (*ptr.as_ptr()).ops.as_ref() }.ok_or(EINVAL)?;
-
-        if ops.can_preserve.is_none()
-            || ops.preserve.is_none()
-            || ops.unpreserve.is_none()
-            || ops.retrieve.is_none()
-            || ops.finish.is_none()
-        {
-            pr_err!("LUO: a file handler without all required callbacks cannot be registered\n");
-            return Err(EINVAL);
-        }
-        let compatible = handler.compatible();
-        if compatible[0] == 0 || !compatible.contains(&0) {
-            pr_err!("LUO: a file handler without a valid compatible string cannot be registered\n");
-            return Err(EINVAL);
-        }
-        Ok(handler)
-    }
-
-    /// Identity of the handler.
-    pub(crate) fn as_ptr(&self) -> *mut bindings::liveupdate_file_handler {
-        self.ptr.as_ptr()
-    }
-
-    /// The compatible string, ended by NUL.
-    pub(crate) fn compatible(&self) -> &[u8; HANDLER_COMPAT_LEN] {
-        compatible(self.ptr)
-    }
-
-    /// Asks whether the handler takes files like `file`.
-    pub(crate) fn can_preserve(&self, file: &File) -> bool {
-        // SAFETY: The handler is valid by the type invariant, and `file` is a live file.
-        unsafe {
-            match (*(*self.as_ptr()).ops).can_preserve {
-                Some(can_preserve) => can_preserve(self.as_ptr(), file.as_ptr()),
-                None => false,
-            }
-        }
-    }
-
-    /// Takes a reference for using the handler; [`None`] when its module is being unloaded.
-    pub(crate) fn get(&self) -> Option<HandlerRef> {
-        // SAFETY: The handler is valid by the type invariant. It is registered, which its module
-        // undoes before it is gone, so that the module exists.
-        let module = unsafe { ModuleRef::get((*(*self.as_ptr()).ops).owner) }?;
-        // INVARIANT: `module` keeps the handler valid by the contract of `new`.
-        Some(HandlerRef {
-            ptr: self.ptr,
-            _module: module,
-        })
-    }
-}
+pub(crate) type CHandler = Registered<bindings::liveupdate_file_handler>;
 
 /// Right to call a handler.
-///
-/// # Invariants
-///
-/// `ptr` points to a handler that stays valid while `_module` exists, with all required
-/// callbacks and a compatible string that is ended by NUL.
-pub(crate) struct HandlerRef {
-    ptr: NonNull<bindings::liveupdate_file_handler>,
-    _module: ModuleRef,
+pub(crate) type HandlerRef = Held<bindings::liveupdate_file_handler>;
+
+// SAFETY: The functions only read the structure.
+unsafe impl Registrant for bindings::liveupdate_file_handler {
+    const NAME: &'static str = "a file handler";
+
+    type Ops = bindings::liveupdate_file_ops;
+    type Compatible = [u8; HANDLER_COMPAT_LEN];
+
+    unsafe fn ops(this: *mut Self) -> *const Self::Ops {
+        // SAFETY: By the caller's promise.
+        unsafe { (*this).ops }
+    }
+
+    fn is_complete(ops: &Self::Ops) -> bool {
+        ops.can_preserve.is_some()
+            && ops.preserve.is_some()
+            && ops.unpreserve.is_some()
+            && ops.retrieve.is_some()
+            && ops.finish.is_some()
+    }
+
+    fn owner(ops: &Self::Ops) -> *mut bindings::module {
+        ops.owner
+    }
+
+    unsafe fn compatible<'a>(this: *mut Self) -> &'a Self::Compatible {
+        // SAFETY: By the caller's promise. `c_char` is `u8`.
+        unsafe { &(*this).compatible }
+    }
 }
 
-// SAFETY: The handler is shared between threads by contract, and only read.
-unsafe impl Send for HandlerRef {}
-// SAFETY: As above.
-unsafe impl Sync for HandlerRef {}
+impl CHandler {
+    /// Asks whether the handler takes files like `file`.
+    pub(crate) fn can_preserve(&self, file: &File) -> bool {
+        match self.ops().can_preserve {
+            // SAFETY: The handler is valid by the type invariant, and `file` is a live file.
+            Some(can_preserve) => unsafe { can_preserve(self.as_ptr(), file.as_ptr()) },
+            None => false,
+        }
+    }
+}
 
 impl HandlerRef {
-    /// Identity of the handler.
-    pub(crate) fn as_ptr(&self) -> *mut bindings::liveupdate_file_handler {
-        self.ptr.as_ptr()
-    }
-
-    /// The compatible string, ended by NUL.
-    pub(crate) fn compatible(&self) -> &[u8; HANDLER_COMPAT_LEN] {
-        compatible(self.ptr)
-    }
-
-    fn ops(&self) -> &bindings::liveupdate_file_ops {
-        // SAFETY: By the type invariant the handler is valid, and its operations with it.
-        unsafe { &*(*self.ptr.as_ptr()).ops }
-    }
-
     fn args(&self, file: *mut bindings::file, data: u64) -> bindings::liveupdate_file_op_args {
         bindings::liveupdate_file_op_args {
-            handler: self.ptr.as_ptr(),
+            handler: self.as_ptr(),
             retrieve_status: 0,
             file,
             serialized_data: data,
@@ -290,12 +218,4 @@ impl Raw for File {
     fn raw(&self) -> *mut bindings::file {
         self.as_ptr()
     }
-}
-
-/// The compatible string of a handler, which the callers' invariants keep valid.
-fn compatible<'a>(
-    handler: NonNull<bindings::liveupdate_file_handler>,
-) -> &'a [u8; HANDLER_COMPAT_LEN] {
-    // SAFETY: Both callers borrow it from a value that keeps the handler valid. `c_char` is `u8`.
-    unsafe { &(*handler.as_ptr()).compatible }
 }

@@ -67,6 +67,8 @@ fn vmemmap() -> *mut bindings::page {
 #[inline(always)]
 fn vmemmap() -> *mut bindings::page {
     // SAFETY: Set once in early setup, before any Rust code of this directory runs.
-    let first_pfn = unsafe { bindings::memstart_addr } as usize >> crate::abi::PAGE_SHIFT;
+    let start = unsafe { bindings::memstart_addr };
+    // KASLR may make it negative, so the sign has to stay.
+    let first_pfn = (start >> crate::abi::PAGE_SHIFT) as usize;
     (bindings::LU_VMEMMAP_START as *mut bindings::page).wrapping_sub(first_pfn)
 }

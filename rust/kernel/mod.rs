@@ -12,10 +12,13 @@
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod anon_inode;
 pub(crate) mod bindings;
+pub(crate) mod c_abi;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod c_flb;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod c_handler;
+#[cfg(CONFIG_LIVEUPDATE)]
+pub(crate) mod c_registrant;
 pub(crate) mod debugfs;
 pub(crate) mod direct_map;
 pub(crate) mod early;

@@ -22,13 +22,146 @@ use super::bindings;
 /// A mutex in a static, around the data that it protects.
 ///
 /// C counterpart: `DEFINE_MUTEX()`.
+pub(crate) type StaticMutex<T> = StaticLock<bindings::mutex, T>;
+
+/// A reader-writer semaphore in a static, around the data that it protects.
+///
+/// C counterpart: `DECLARE_RWSEM()`.
+pub(crate) type StaticRwSem<T> = StaticLock<bindings::rw_semaphore, T>;
+
+/// Possession of a [`StaticMutex`].
+pub(crate) type MutexGuard<T> = Guard<Mutex, T>;
+
+/// Shared possession of a [`StaticRwSem`].
+pub(crate) type ReadGuard<T> = Guard<Read, T>;
+
+/// Sole possession of a [`StaticRwSem`].
+pub(crate) type WriteGuard<T> = Guard<Write, T>;
+
+/// A C lock.
+pub(crate) trait RawLock: Sized {
+    /// Makes it an unlocked lock.
+    ///
+    /// # Safety
+    ///
+    /// All three pointers are valid for ever, and nobody uses the lock yet.
+    unsafe fn init(raw: *mut Self, name: *const c_char, key: *mut bindings::lock_class_key);
+}
+
+impl RawLock for bindings::mutex {
+    unsafe fn init(raw: *mut Self, name: *const c_char, key: *mut bindings::lock_class_key) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::__mutex_init(raw, name, key) };
+    }
+}
+
+impl RawLock for bindings::rw_semaphore {
+    unsafe fn init(raw: *mut Self, name: *const c_char, key: *mut bindings::lock_class_key) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::__init_rwsem(raw, name, key) };
+    }
+}
+
+/// A way of holding a C lock.
+///
+/// # Safety
+///
+/// From [`acquire`](Self::acquire) to [`release`](Self::release) nobody holds the lock in a way
+/// that is [`Exclusive`]; if this way is, nobody else holds it at all.
+pub(crate) unsafe trait Hold {
+    /// The lock.
+    type Raw: RawLock + 'static;
+
+    /// Takes the lock. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// The lock is initialised, and is never moved.
+    unsafe fn acquire(raw: *mut Self::Raw);
+
+    /// Gives the lock back.
+    ///
+    /// # Safety
+    ///
+    /// This thread holds the lock in this way, and from now on does not.
+    unsafe fn release(raw: *mut Self::Raw);
+}
+
+/// A way of holding a lock that keeps everyone else out.
+pub(crate) trait Exclusive: Hold {}
+
+/// Holding a mutex.
+pub(crate) struct Mutex;
+
+// SAFETY: A mutex is held by one thread at a time.
+unsafe impl Hold for Mutex {
+    type Raw = bindings::mutex;
+
+    #[inline]
+    unsafe fn acquire(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::mutex_lock(raw) };
+    }
+
+    #[inline]
+    unsafe fn release(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::mutex_unlock(raw) };
+    }
+}
+
+impl Exclusive for Mutex {}
+
+/// Holding a semaphore together with other readers.
+pub(crate) struct Read;
+
+// SAFETY: Readers keep writers out.
+unsafe impl Hold for Read {
+    type Raw = bindings::rw_semaphore;
+
+    #[inline]
+    unsafe fn acquire(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::down_read(raw) };
+    }
+
+    #[inline]
+    unsafe fn release(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::up_read(raw) };
+    }
+}
+
+/// Holding a semaphore alone.
+pub(crate) struct Write;
+
+// SAFETY: A writer keeps everyone else out.
+unsafe impl Hold for Write {
+    type Raw = bindings::rw_semaphore;
+
+    #[inline]
+    unsafe fn acquire(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::down_write(raw) };
+    }
+
+    #[inline]
+    unsafe fn release(raw: *mut Self::Raw) {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::up_write(raw) };
+    }
+}
+
+impl Exclusive for Write {}
+
+/// A lock in a static, around the data that it protects.
 ///
 /// # Invariants
 ///
-/// `raw` is an initialised `struct mutex` if `ready` is not zero.
-pub(crate) struct StaticMutex<T> {
+/// `raw` is initialised if `ready` is not zero.
+pub(crate) struct StaticLock<R, T> {
     ready: Atomic<u32>,
-    raw: Opaque<bindings::mutex>,
+    raw: Opaque<R>,
     key: Opaque<bindings::lock_class_key>,
     name: &'static CStr,
     data: UnsafeCell<T>,
@@ -37,8 +170,11 @@ pub(crate) struct StaticMutex<T> {
 // SAFETY: The mutex gives access to `data` to one thread at a time.
 unsafe impl<T: Send> Sync for StaticMutex<T> {}
 
-impl<T> StaticMutex<T> {
-    /// Makes an unlocked mutex; `name` is what lockdep calls it.
+// SAFETY: Readers share `data` only as `&T`, a writer has it alone.
+unsafe impl<T: Send + Sync> Sync for StaticRwSem<T> {}
+
+impl<R, T> StaticLock<R, T> {
+    /// Makes an unlocked lock; `name` is what lockdep calls it.
     pub(crate) const fn new(name: &'static CStr, data: T) -> Self {
         // INVARIANT: `ready` is zero.
         Self {
@@ -49,108 +185,65 @@ impl<T> StaticMutex<T> {
             data: UnsafeCell::new(data),
         }
     }
+}
 
-    /// Takes the mutex. May sleep.
+impl<R: RawLock, T> StaticLock<R, T> {
+    /// Takes the lock in the way `H`.
     #[inline]
-    pub(crate) fn lock(&'static self) -> MutexGuard<T> {
+    fn hold<H: Hold<Raw = R>>(&'static self) -> Guard<H, T> {
         if self.ready.load(Acquire) == 0 {
             self.initialise();
         }
         // SAFETY: By the type invariant `raw` is initialised; it is never moved, being in a static.
-        unsafe { bindings::mutex_lock(self.raw.get()) };
-        MutexGuard {
-            mutex: self,
+        unsafe { H::acquire(self.raw.get()) };
+        // INVARIANT: It was just taken.
+        Guard {
+            lock: self,
             _not_send: PhantomData,
         }
     }
 
     #[cold]
     fn initialise(&'static self) {
-        // SAFETY: All pointers are into a static. The callee serialises callers and sets `ready`
-        // once it has initialised `raw`, which establishes the type invariant.
+        // SAFETY: `ready` is in a static, and `init` takes what follows it. The callee calls it only
+        // if `ready` is zero, one caller at a time, and sets `ready` after it, which establishes the
+        // type invariant.
         unsafe {
-            bindings::lu_static_mutex_init(
-                self.raw.get(),
-                self.name.as_char_ptr(),
-                self.key.get(),
+            bindings::lu_init_once(
                 self.ready.as_ptr(),
+                Some(Self::init),
+                (&raw const *self).cast_mut().cast(),
             )
         };
     }
-}
 
-/// Possession of a [`StaticMutex`].
-pub(crate) struct MutexGuard<T: 'static> {
-    mutex: &'static StaticMutex<T>,
-    _not_send: PhantomData<NotThreadSafe>,
-}
+    /// Initialises `raw`.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a lock in a static, which nobody can have taken yet.
+    unsafe extern "C" fn init(this: *mut c_void) {
+        // SAFETY: By the caller's promise.
+        let this = unsafe { &*this.cast::<Self>() };
 
-impl<T> Deref for MutexGuard<T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: The guard means that this thread holds the mutex.
-        unsafe { &*self.mutex.data.get() }
+        // SAFETY: All pointers are into a static, and nobody has taken the lock.
+        unsafe { R::init(this.raw.get(), this.name.as_char_ptr(), this.key.get()) };
     }
 }
 
-impl<T> DerefMut for MutexGuard<T> {
+impl<T> StaticMutex<T> {
+    /// Takes the mutex. May sleep.
     #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: The guard means that this thread holds the mutex.
-        unsafe { &mut *self.mutex.data.get() }
+    pub(crate) fn lock(&'static self) -> MutexGuard<T> {
+        self.hold()
     }
 }
-
-impl<T> Drop for MutexGuard<T> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: The guard means that this thread holds the mutex.
-        unsafe { bindings::mutex_unlock(self.mutex.raw.get()) };
-    }
-}
-
-/// A reader-writer semaphore in a static, around the data that it protects.
-///
-/// C counterpart: `DECLARE_RWSEM()`.
-///
-/// # Invariants
-///
-/// `raw` is an initialised `struct rw_semaphore` if `ready` is not zero.
-pub(crate) struct StaticRwSem<T> {
-    ready: Atomic<u32>,
-    raw: Opaque<bindings::rw_semaphore>,
-    key: Opaque<bindings::lock_class_key>,
-    name: &'static CStr,
-    data: UnsafeCell<T>,
-}
-
-// SAFETY: Readers share `data` only as `&T`, a writer has it alone.
-unsafe impl<T: Send + Sync> Sync for StaticRwSem<T> {}
 
 impl<T> StaticRwSem<T> {
-    /// Makes an unlocked semaphore; `name` is what lockdep calls it.
-    pub(crate) const fn new(name: &'static CStr, data: T) -> Self {
-        // INVARIANT: `ready` is zero.
-        Self {
-            ready: Atomic::new(0),
-            raw: Opaque::uninit(),
-            key: Opaque::uninit(),
-            name,
-            data: UnsafeCell::new(data),
-        }
-    }
-
     /// Takes the semaphore together with other readers. May sleep.
     #[inline]
     pub(crate) fn read(&'static self) -> ReadGuard<T> {
-        // SAFETY: `ready()` returns an initialised semaphore that never moves.
-        unsafe { bindings::down_read(self.ready()) };
-        ReadGuard {
-            sem: self,
-            _not_send: PhantomData,
-        }
+        self.hold()
     }
 
     /// Takes the semaphore alone. May sleep.
@@ -158,85 +251,42 @@ impl<T> StaticRwSem<T> {
     /// Forgetting the guard keeps everyone else out for ever.
     #[inline]
     pub(crate) fn write(&'static self) -> WriteGuard<T> {
-        // SAFETY: `ready()` returns an initialised semaphore that never moves.
-        unsafe { bindings::down_write(self.ready()) };
-        WriteGuard {
-            sem: self,
-            _not_send: PhantomData,
-        }
-    }
-
-    /// The C semaphore, initialised.
-    #[inline]
-    fn ready(&'static self) -> *mut bindings::rw_semaphore {
-        if self.ready.load(Acquire) == 0 {
-            // SAFETY: All pointers are into a static. The callee serialises callers and sets
-            // `ready` once it has initialised `raw`, which establishes the type invariant.
-            unsafe {
-                bindings::lu_static_rwsem_init(
-                    self.raw.get(),
-                    self.name.as_char_ptr(),
-                    self.key.get(),
-                    self.ready.as_ptr(),
-                )
-            };
-        }
-        self.raw.get()
+        self.hold()
     }
 }
 
-/// Shared possession of a [`StaticRwSem`].
-pub(crate) struct ReadGuard<T: 'static> {
-    sem: &'static StaticRwSem<T>,
+/// Possession of a lock.
+///
+/// # Invariants
+///
+/// This thread holds `lock` in the way `H`.
+pub(crate) struct Guard<H: Hold, T: 'static> {
+    lock: &'static StaticLock<H::Raw, T>,
     _not_send: PhantomData<NotThreadSafe>,
 }
 
-impl<T> Deref for ReadGuard<T> {
+impl<H: Hold, T> Deref for Guard<H, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: The guard keeps writers out.
-        unsafe { &*self.sem.data.get() }
+        // SAFETY: By the type invariant nobody has the data as `&mut T` but through this guard.
+        unsafe { &*self.lock.data.get() }
     }
 }
 
-impl<T> Drop for ReadGuard<T> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: The guard means that this thread holds the semaphore for reading.
-        unsafe { bindings::up_read(self.sem.raw.get()) };
-    }
-}
-
-/// Sole possession of a [`StaticRwSem`].
-pub(crate) struct WriteGuard<T: 'static> {
-    sem: &'static StaticRwSem<T>,
-    _not_send: PhantomData<NotThreadSafe>,
-}
-
-impl<T> Deref for WriteGuard<T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: The guard keeps everyone else out.
-        unsafe { &*self.sem.data.get() }
-    }
-}
-
-impl<T> DerefMut for WriteGuard<T> {
+impl<H: Exclusive, T> DerefMut for Guard<H, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: The guard keeps everyone else out.
-        unsafe { &mut *self.sem.data.get() }
+        // SAFETY: By the type invariant nobody else has the data.
+        unsafe { &mut *self.lock.data.get() }
     }
 }
 
-impl<T> Drop for WriteGuard<T> {
+impl<H: Hold, T> Drop for Guard<H, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: The guard means that this thread holds the semaphore for writing.
-        unsafe { bindings::up_write(self.sem.raw.get()) };
+        // SAFETY: By the type invariant; the guard is gone after this.
+        unsafe { H::release(self.lock.raw.get()) };
     }
 }

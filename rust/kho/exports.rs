@@ -23,6 +23,8 @@ use crate::abi::kho::Geometry;
 use crate::abi::kho::KhoVmalloc;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::bindings;
+use crate::kernel::c_abi::as_declared;
+use crate::kernel::c_abi::to_errno;
 use crate::kernel::direct_map;
 use crate::kernel::page::Folio;
 use crate::kernel::tree_page;
@@ -42,16 +44,6 @@ use super::scratch;
 use super::start;
 use super::subtree;
 use super::vmalloc;
-
-/// Fails to compile unless a function is what its declaration in C says.
-macro_rules! as_declared {
-    ($($name:ident),+ $(,)?) => {
-        $(const _: () = {
-            // Both branches of an `if` have the same type.
-            if true { bindings::$name } else { $name };
-        };)+
-    };
-}
 
 as_declared!(
     kho_is_enabled,
@@ -87,13 +79,6 @@ as_declared!(
     lu_kho_init,
     lu_kho_out_of_memory,
 );
-
-fn to_errno(result: Result) -> c_int {
-    match result {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
-}
 
 /// See [`incoming::is_enabled`].
 #[no_mangle]

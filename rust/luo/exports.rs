@@ -13,6 +13,8 @@
 use kernel::prelude::*;
 
 use crate::kernel::bindings;
+use crate::kernel::c_abi::as_declared;
+use crate::kernel::c_abi::to_errno;
 use crate::kernel::c_flb::CFlb;
 use crate::kernel::c_handler::CHandler;
 
@@ -22,16 +24,6 @@ use super::is_enabled;
 use super::registry;
 use super::session;
 use super::ENABLED;
-
-/// Fails to compile unless a function is what its declaration in C says.
-macro_rules! as_declared {
-    ($($name:ident),+ $(,)?) => {
-        $(const _: () = {
-            // Both branches of an `if` have the same type.
-            if true { bindings::$name } else { $name };
-        };)+
-    };
-}
 
 as_declared!(
     liveupdate_enabled,
@@ -49,13 +41,6 @@ as_declared!(
     lu_luo_early_init,
     lu_luo_late_init,
 );
-
-fn to_errno(result: Result) -> c_int {
-    match result {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
-}
 
 /// See [`is_enabled`].
 #[no_mangle]

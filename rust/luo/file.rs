@@ -399,3 +399,7 @@ impl IncomingFiles {
 }
 
 const _: () = assert!(size_of::<FileSer>() == 64);
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/file.rs"]
+mod tests;

@@ -56,15 +56,17 @@ impl<const N: usize> fmt::Display for Name<N> {
     }
 }
 
-/// Shows bytes that were meant to be a name and are none.
+/// Shows bytes that were meant to be a name and may be none, without the NULs that pad them.
 pub(super) struct BadName<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for BadName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.first() == Some(&0) {
-            f.write_str("(empty)")
-        } else {
-            fmt::Display::fmt(BStr::from_bytes(self.0), f)
+            return f.write_str("(empty)");
         }
+        let last = self.0.iter().rposition(|&byte| byte != 0);
+        let name = last.and_then(|last| self.0.get(..=last));
+
+        fmt::Display::fmt(BStr::from_bytes(name.unwrap_or_default()), f)
     }
 }

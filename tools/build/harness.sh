@@ -4,11 +4,16 @@
 # What the VM harness (tools/testing/vm) is told through the environment.
 # Sourced after lib.sh, never run.
 
+# The machine that images are for, and a file with more of their configuration.
+# What the caller's environment says of these is for 'make image'.
+IMAGE_ARCH=x86_64 IMAGE_CONFIG=
+
 # Build an image and export its path: LU_IMAGE_<VARIANT>_<RELEASE>, in capitals
 # and with underscores.
 export_image() {
 	local variant=$1 release=$2 path name
-	path=$(VARIANT=$variant RELEASE=$release ARCH=x86_64 CONFIG_EXTRA='' "$BUILD_SCRIPTS/image.sh" | tail -n 1) || return 1
+	path=$(VARIANT=$variant RELEASE=$release ARCH=$IMAGE_ARCH CONFIG_EXTRA=$IMAGE_CONFIG "$BUILD_SCRIPTS/image.sh" |
+		tail -n 1) || return 1
 	name=LU_IMAGE_${variant}_$release
 	name=${name^^}
 	export "${name//-/_}=$path"
@@ -23,4 +28,14 @@ export_kernel_paths() {
 	LU_KERNEL_SOURCE=$("$BUILD_SCRIPTS/source.sh" | tail -n 1) || return 1
 	LU_KERNEL_OBJ=$(readlink "$(dirname "$1")/obj") || return 1
 	export LU_KERNEL_SOURCE LU_KERNEL_OBJ
+}
+
+# Run tests in virtual machines; the arguments are for the test runner.
+run_vm_tests() {
+	if cargo nextest --version >/dev/null 2>&1; then
+		cargo nextest run -p lu-vm --no-fail-fast "$@"
+	else
+		say "cargo-nextest is not installed; 'cargo test' runs the VM tests instead."
+		cargo test -p lu-vm --no-fail-fast "$@"
+	fi
 }

@@ -77,20 +77,29 @@ forget_stale() {
 	fi
 }
 
-# A finished build to start from: one of this tree, or of the other one, which
-# differs in few objects only. It must come from the same compilers.
+# How many lines differ between what is asked for now and what was for a build.
+distance() {
+	{ cat "$1/.lu-requested" 2>/dev/null || true; } | LC_ALL=C sort |
+		LC_ALL=C comm -3 - <(requested_options | LC_ALL=C sort) | wc -l
+}
+
+# A finished build to start from: of this tree, or of the other one, which differs
+# in few objects only. Of several it is the one that was asked for most of what is
+# asked for now: hardly any object of a debug kernel serves an ordinary one. It
+# must come from the same compilers.
 find_seed() {
-	local candidate
+	local candidate found best='' least=0
 	for candidate in "$KDIR"/build-*-"$ARCH"-* "$STORE"/tree-*/build-*-"$ARCH"-*; do
 		# Objects that clippy left are not optimised as those of a build.
 		[ "${candidate%-clippy}" = "$candidate" ] || continue
-		if [ -f "$candidate/.lu-built" ] && [ "$candidate" != "$OUT" ] &&
-			[ "$(cat "$candidate/.lu-built")" = "$TOOLS" ]; then
-			printf '%s\n' "$candidate"
-			return 0
+		[ -f "$candidate/.lu-built" ] && [ "$candidate" != "$OUT" ] &&
+			[ "$(cat "$candidate/.lu-built")" = "$TOOLS" ] || continue
+		found=$(distance "$candidate")
+		if [ -z "$best" ] || [ "$found" -lt "$least" ]; then
+			best=$candidate least=$found
 		fi
 	done
-	return 1
+	[ -n "$best" ] && printf '%s\n' "$best"
 }
 
 # Builds with configurations or compilers of weeks ago only take up space.
@@ -147,6 +156,7 @@ mark_built() {
 		printf '%s\n' "$LISTING" >"$OUT/.lu-listing"
 		cp "$KDIR/.liveupdate-mainline/touched" "$OUT/.lu-touched"
 	fi
+	requested_options >"$OUT/.lu-requested"
 	printf '%s\n' "$TOOLS" >"$OUT/.lu-built"
 }
 

@@ -17,15 +17,6 @@ test_host() {
 	cargo test --workspace --exclude lu-vm --no-fail-fast
 }
 
-test_vm() {
-	if cargo nextest --version >/dev/null 2>&1; then
-		cargo nextest run -p lu-vm --no-fail-fast
-	else
-		say "cargo-nextest is not installed; 'cargo test' runs the VM tests instead."
-		cargo test -p lu-vm --no-fail-fast
-	fi
-}
-
 mkdir -p "$LOGS"
 cd "$REPO"
 use_cargo || die "there is no usable cargo; run 'make setup'"
@@ -36,7 +27,7 @@ say "=== kernels"
 # Not a stage: the paths it exports must stay in this shell.
 if build_images; then
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
-	stage "VM tests" test_vm
+	ARCH=x86_64 stage "VM tests" run_vm_tests
 else
 	tests_failed=$((tests_failed + 1))
 	tests_bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")

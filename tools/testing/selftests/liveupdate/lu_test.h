@@ -168,24 +168,106 @@ static inline long lu_meminfo(const char *key)
 	return strtol(found, NULL, 10);
 }
 
-/*
- * The end of a program's first stage: a child keeps the sessions open, so that
- * they are there when the machine live-updates.
- */
-static inline void lu_hold_sessions(void)
+/* Writes a string to a file of /proc or /sys. */
+static inline bool lu_write_text(const char *path, const char *content)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t length = strlen(content);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, content, length) == length;
+	close(fd);
+	return done;
+}
+
+/* Pages on the lists of the processors are free, but not counted so: keep few there. */
+static inline bool lu_count_free_memory_exactly(void)
+{
+	return lu_write_text("/proc/sys/vm/percpu_pagelist_high_fraction",
+			     "100000");
+}
+
+/* The byte at @offset of the file number @seed: no two pages are the same. */
+static inline unsigned char lu_pattern(unsigned long offset, unsigned int seed)
+{
+	return (offset >> 12) * 31 + offset * 7 + seed * 101 + 1;
+}
+
+static inline bool lu_fill(int fd, unsigned long from, unsigned long to,
+			   unsigned int seed)
+{
+	static unsigned char page[PAGE];
+
+	if (lseek(fd, from, SEEK_SET) != (off_t)from)
+		return false;
+	while (from < to) {
+		unsigned long length = to - from < PAGE ? to - from : PAGE;
+
+		for (unsigned long i = 0; i < length; i++)
+			page[i] = lu_pattern(from + i, seed);
+		if (write(fd, page, length) != (ssize_t)length)
+			return false;
+		from += length;
+	}
+	return true;
+}
+
+/* The first offset in [@from, @to) that is wrong, or @to; @seed 0 stands for zeroes. */
+static inline unsigned long lu_wrong(int fd, unsigned long from,
+				     unsigned long to, unsigned int seed)
+{
+	static unsigned char page[PAGE];
+
+	if (lseek(fd, from, SEEK_SET) != (off_t)from)
+		return from;
+	while (from < to) {
+		unsigned long length = to - from < PAGE ? to - from : PAGE;
+
+		if (read(fd, page, length) != (ssize_t)length)
+			return from;
+		for (unsigned long i = 0; i < length; i++) {
+			if (page[i] != (seed ? lu_pattern(from + i, seed) : 0))
+				return from + i;
+		}
+		from += length;
+	}
+	return to;
+}
+
+/* Ends the first stage with the line in which something failed. */
+#define NEED(condition)							\
+	do {								\
+		if (!(condition)) {					\
+			printf("# line %d: " #condition ": errno %d\n",	\
+			       __LINE__, errno);			\
+			exit(1);					\
+		}							\
+	} while (0)
+
+/* A child keeps the sessions open, so that they are there at the live update. */
+static inline void lu_keep_sessions(void)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		exit(1);
 	if (pid)
-		exit(0);
+		return;
 	setsid();
 	close(0);
 	close(1);
 	close(2);
 	for (;;)
 		sleep(60);
+}
+
+/* The end of a program's first stage. */
+static inline void lu_hold_sessions(void)
+{
+	lu_keep_sessions();
+	exit(0);
 }
 
 #endif /* SELFTESTS_LIVEUPDATE_LU_TEST_H */

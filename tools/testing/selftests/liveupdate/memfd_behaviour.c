@@ -19,52 +19,6 @@
 
 static const char late[] = "written after preserve";
 
-/* The byte at @offset of the file number @seed. */
-static unsigned char pattern(unsigned long offset, unsigned int seed)
-{
-	return (offset >> 12) * 31 + offset * 7 + seed * 101 + 1;
-}
-
-static bool fill(int fd, unsigned long from, unsigned long to, unsigned int seed)
-{
-	static unsigned char page[PAGE];
-
-	if (lseek(fd, from, SEEK_SET) != (off_t)from)
-		return false;
-	while (from < to) {
-		unsigned long length = to - from < PAGE ? to - from : PAGE;
-
-		for (unsigned long i = 0; i < length; i++)
-			page[i] = pattern(from + i, seed);
-		if (write(fd, page, length) != (ssize_t)length)
-			return false;
-		from += length;
-	}
-	return true;
-}
-
-/* The first offset in [@from, @to) that is wrong, or @to; @seed 0 stands for zeroes. */
-static unsigned long wrong(int fd, unsigned long from, unsigned long to,
-			   unsigned int seed)
-{
-	static unsigned char page[PAGE];
-
-	if (lseek(fd, from, SEEK_SET) != (off_t)from)
-		return from;
-	while (from < to) {
-		unsigned long length = to - from < PAGE ? to - from : PAGE;
-
-		if (read(fd, page, length) != (ssize_t)length)
-			return from;
-		for (unsigned long i = 0; i < length; i++) {
-			if (page[i] != (seed ? pattern(from + i, seed) : 0))
-				return from + i;
-		}
-		from += length;
-	}
-	return to;
-}
-
 /* Fills free memory with ones, so that a page that nobody cleared shows. */
 static bool stain_free_memory(void)
 {
@@ -78,38 +32,9 @@ static bool stain_free_memory(void)
 	return munmap(map, size) == 0;
 }
 
-static bool write_text(const char *path, const char *content)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t length = strlen(content);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, content, length) == length;
-	close(fd);
-	return done;
-}
-
-/* Pages on the lists of the processors are free, but not counted so: keep few there. */
-static bool count_free_memory_exactly(void)
-{
-	return write_text("/proc/sys/vm/percpu_pagelist_high_fraction", "100000");
-}
-
 /* Stage 1. */
 
 static int device;
-
-/* Ends the stage with the line in which something failed. */
-#define NEED(condition)							\
-	do {								\
-		if (!(condition)) {					\
-			printf("# line %d: " #condition ": errno %d\n",	\
-			       __LINE__, errno);			\
-			exit(1);					\
-		}							\
-	} while (0)
 
 static int sized_memfd(unsigned long size)
 {
@@ -132,7 +57,7 @@ static void prepare_contents(void)
 {
 	int fd = sized_memfd(16 * PAGE);
 
-	NEED(fill(fd, 3 * PAGE, 4 * PAGE, 1) && fill(fd, 10 * PAGE, 11 * PAGE, 1));
+	NEED(lu_fill(fd, 3 * PAGE, 4 * PAGE, 1) && lu_fill(fd, 10 * PAGE, 11 * PAGE, 1));
 	preserve("holes", fd);
 
 	NEED(stain_free_memory());
@@ -141,7 +66,7 @@ static void prepare_contents(void)
 	preserve("fallocated", fd);
 
 	fd = sized_memfd(0);
-	NEED(fill(fd, 0, 3 * PAGE + 123, 2));
+	NEED(lu_fill(fd, 0, 3 * PAGE + 123, 2));
 	preserve("odd-size", fd);
 
 	preserve("empty", sized_memfd(0));
@@ -170,12 +95,12 @@ static void prepare_seals(void)
 {
 	int fd = sized_memfd(2 * PAGE);
 
-	NEED(fill(fd, 0, 2 * PAGE, 3));
+	NEED(lu_fill(fd, 0, 2 * PAGE, 3));
 	NEED(lu_fcntl(fd, F_ADD_SEALS, SEALS) == 0);
 	preserve("some-seals", fd);
 
 	fd = sized_memfd(2 * PAGE);
-	NEED(fill(fd, 0, 2 * PAGE, 4));
+	NEED(lu_fill(fd, 0, 2 * PAGE, 4));
 	NEED(lu_fcntl(fd, F_ADD_SEALS, ALL_SEALS) == 0);
 	preserve("all-seals", fd);
 }
@@ -184,13 +109,13 @@ static void prepare_huge_pages(void)
 {
 	int fd;
 
-	NEED(write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+	NEED(lu_write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 			"always"));
 	fd = sized_memfd(2 * HUGE_PAGE);
-	NEED(fill(fd, 0, 2 * HUGE_PAGE, 5));
+	NEED(lu_fill(fd, 0, 2 * HUGE_PAGE, 5));
 	NEED(lu_meminfo("ShmemHugePages") >= (long)(2 * HUGE_PAGE >> 10));
 	preserve("huge", fd);
-	NEED(write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+	NEED(lu_write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 			"never"));
 }
 
@@ -202,7 +127,7 @@ static void prepare_many(void)
 	for (unsigned int i = 0; i < SHUFFLED; i++) {
 		int fd = sized_memfd(0);
 
-		NEED(fill(fd, 0, (i + 1) * PAGE, 10 + i));
+		NEED(lu_fill(fd, 0, (i + 1) * PAGE, 10 + i));
 		NEED(lu_preserve(session, fd, i) == 0);
 		close(fd);
 	}
@@ -216,7 +141,7 @@ static void prepare_big(void)
 
 	for (int i = 0; i < 2; i++) {
 		fd = sized_memfd(0);
-		NEED(fill(fd, 0, BIG, 30));
+		NEED(lu_fill(fd, 0, BIG, 30));
 		preserve(names[i], fd);
 	}
 
@@ -224,7 +149,7 @@ static void prepare_big(void)
 	before = lu_meminfo("MemFree");
 	shmem = lu_meminfo("Shmem");
 	fd = sized_memfd(0);
-	NEED(fill(fd, 0, BIG, 31));
+	NEED(lu_fill(fd, 0, BIG, 31));
 	session = lu_create(device, "given-back");
 	NEED(session >= 0 && lu_preserve(session, fd, 0) == 0);
 	/* Not MemFree: the boot may still be freeing memory of its own. */
@@ -238,7 +163,7 @@ static int prepare(void)
 {
 	device = open(LU_DEVICE, O_RDWR);
 	NEED(device >= 0);
-	NEED(count_free_memory_exactly());
+	NEED(lu_count_free_memory_exactly());
 	prepare_contents();
 	prepare_late_writes();
 	prepare_seals();
@@ -261,7 +186,7 @@ FIXTURE_SETUP(memfd)
 {
 	self->device = open(LU_DEVICE, O_RDWR);
 	ASSERT_GE(self->device, 0);
-	ASSERT_TRUE(count_free_memory_exactly());
+	ASSERT_TRUE(lu_count_free_memory_exactly());
 }
 
 FIXTURE_TEARDOWN(memfd)
@@ -288,11 +213,11 @@ TEST_F(memfd, holes_read_as_zero_and_data_as_written)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size_of(fd), 16 * PAGE);
-	EXPECT_EQ(wrong(fd, 0, 3 * PAGE, 0), 3 * PAGE);
-	EXPECT_EQ(wrong(fd, 3 * PAGE, 4 * PAGE, 1), 4 * PAGE);
-	EXPECT_EQ(wrong(fd, 4 * PAGE, 10 * PAGE, 0), 10 * PAGE);
-	EXPECT_EQ(wrong(fd, 10 * PAGE, 11 * PAGE, 1), 11 * PAGE);
-	EXPECT_EQ(wrong(fd, 11 * PAGE, 16 * PAGE, 0), 16 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 0, 3 * PAGE, 0), 3 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 3 * PAGE, 4 * PAGE, 1), 4 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 4 * PAGE, 10 * PAGE, 0), 10 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 10 * PAGE, 11 * PAGE, 1), 11 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 11 * PAGE, 16 * PAGE, 0), 16 * PAGE);
 }
 
 TEST_F(memfd, what_was_allocated_and_never_written_reads_as_zero)
@@ -301,7 +226,7 @@ TEST_F(memfd, what_was_allocated_and_never_written_reads_as_zero)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size_of(fd), 512 * PAGE);
-	EXPECT_EQ(wrong(fd, 0, 512 * PAGE, 0), 512 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 0, 512 * PAGE, 0), 512 * PAGE);
 }
 
 TEST_F(memfd, a_size_that_is_no_multiple_of_pages_is_kept)
@@ -310,10 +235,10 @@ TEST_F(memfd, a_size_that_is_no_multiple_of_pages_is_kept)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size_of(fd), 3 * PAGE + 123);
-	EXPECT_EQ(wrong(fd, 0, 3 * PAGE + 123, 2), 3 * PAGE + 123);
+	EXPECT_EQ(lu_wrong(fd, 0, 3 * PAGE + 123, 2), 3 * PAGE + 123);
 	/* It can grow again, and what is new is zero. */
 	ASSERT_EQ(ftruncate(fd, 5 * PAGE), 0);
-	EXPECT_EQ(wrong(fd, 3 * PAGE + 123, 5 * PAGE, 0), 5 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 3 * PAGE + 123, 5 * PAGE, 0), 5 * PAGE);
 }
 
 TEST_F(memfd, an_empty_one_stays_empty_and_usable)
@@ -322,8 +247,8 @@ TEST_F(memfd, an_empty_one_stays_empty_and_usable)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size_of(fd), 0);
-	EXPECT_TRUE(fill(fd, 0, 2 * PAGE, 6));
-	EXPECT_EQ(wrong(fd, 0, 2 * PAGE, 6), 2 * PAGE);
+	EXPECT_TRUE(lu_fill(fd, 0, 2 * PAGE, 6));
+	EXPECT_EQ(lu_wrong(fd, 0, 2 * PAGE, 6), 2 * PAGE);
 }
 
 TEST_F(memfd, what_was_written_after_preserve_came_along_and_stays)
@@ -333,7 +258,7 @@ TEST_F(memfd, what_was_written_after_preserve_came_along_and_stays)
 
 	ASSERT_GE(fd, 0);
 	/* Drops what is clean: a folio taken for clean would lose its data. */
-	ASSERT_TRUE(write_text("/proc/sys/vm/drop_caches", "3"));
+	ASSERT_TRUE(lu_write_text("/proc/sys/vm/drop_caches", "3"));
 	ASSERT_EQ(lseek(fd, PAGE, SEEK_SET), PAGE);
 	ASSERT_EQ(read(fd, found, sizeof(found)), sizeof(found));
 	EXPECT_STREQ(found, late);
@@ -358,11 +283,11 @@ TEST_F(memfd, seals_are_kept_and_more_can_be_added)
 	EXPECT_EQ(lu_fcntl(fd, F_GET_SEALS, 0), SEALS);
 	EXPECT_EQ(ftruncate(fd, PAGE), -1);
 	EXPECT_EQ(errno, EPERM);
-	EXPECT_TRUE(fill(fd, 0, PAGE, 7));
+	EXPECT_TRUE(lu_fill(fd, 0, PAGE, 7));
 	EXPECT_EQ(lu_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
-	EXPECT_FALSE(fill(fd, 0, PAGE, 8));
+	EXPECT_FALSE(lu_fill(fd, 0, PAGE, 8));
 	EXPECT_EQ(errno, EPERM);
-	EXPECT_EQ(wrong(fd, 0, PAGE, 7), PAGE);
+	EXPECT_EQ(lu_wrong(fd, 0, PAGE, 7), PAGE);
 }
 
 TEST_F(memfd, a_fully_sealed_one_has_its_data_and_lets_nobody_at_it)
@@ -371,8 +296,8 @@ TEST_F(memfd, a_fully_sealed_one_has_its_data_and_lets_nobody_at_it)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(lu_fcntl(fd, F_GET_SEALS, 0), ALL_SEALS);
-	EXPECT_EQ(wrong(fd, 0, 2 * PAGE, 4), 2 * PAGE);
-	EXPECT_FALSE(fill(fd, 0, PAGE, 8));
+	EXPECT_EQ(lu_wrong(fd, 0, 2 * PAGE, 4), 2 * PAGE);
+	EXPECT_FALSE(lu_fill(fd, 0, PAGE, 8));
 	EXPECT_EQ(lu_fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC), -1);
 	EXPECT_EQ(errno, EPERM);
 }
@@ -383,9 +308,9 @@ TEST_F(memfd, huge_pages_come_along)
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(size_of(fd), 2 * HUGE_PAGE);
-	EXPECT_EQ(wrong(fd, 0, 2 * HUGE_PAGE, 5), 2 * HUGE_PAGE);
-	EXPECT_TRUE(fill(fd, PAGE, 3 * PAGE, 9));
-	EXPECT_EQ(wrong(fd, PAGE, 3 * PAGE, 9), 3 * PAGE);
+	EXPECT_EQ(lu_wrong(fd, 0, 2 * HUGE_PAGE, 5), 2 * HUGE_PAGE);
+	EXPECT_TRUE(lu_fill(fd, PAGE, 3 * PAGE, 9));
+	EXPECT_EQ(lu_wrong(fd, PAGE, 3 * PAGE, 9), 3 * PAGE);
 }
 
 TEST_F(memfd, ten_come_back_in_another_order_with_their_blocks_accounted_for)
@@ -405,7 +330,7 @@ TEST_F(memfd, ten_come_back_in_another_order_with_their_blocks_accounted_for)
 
 		ASSERT_GE(fd, 0);
 		EXPECT_EQ(size_of(fd), size);
-		EXPECT_EQ(wrong(fd, 0, size, 10 + token), size);
+		EXPECT_EQ(lu_wrong(fd, 0, size, 10 + token), size);
 		ASSERT_EQ(fstat(fd, &stat), 0);
 		EXPECT_EQ(stat.st_blocks * 512, size);
 	}
@@ -432,7 +357,7 @@ TEST_F(memfd, the_last_descriptor_frees_the_memory_after_finish)
 	ASSERT_GE(session, 0);
 	fd = lu_retrieve(session, 0);
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(wrong(fd, 0, BIG, 30), BIG);
+	EXPECT_EQ(lu_wrong(fd, 0, BIG, 30), BIG);
 	EXPECT_EQ(lu_finish(session, 0), 0);
 	EXPECT_LT(lu_meminfo("MemFree"), before + (long)(BIG >> 10) / 10);
 	close(fd);

@@ -27,6 +27,9 @@
 #define PROGRAM		"/test_binary"
 #define SECOND_STAGE	"luo_stage=2"
 
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+#define KMEMLEAK_AGE_S	5
+
 #define CMDLINE_MAX	2048
 /* A record of the kernel's log holds about 1000 bytes. */
 #define LINE_MAX_BYTES	900
@@ -168,6 +171,31 @@ static int run_program(const char *stage)
 	return status;
 }
 
+/*
+ * Says what memory the kernel has lost track of, where it can tell. What is
+ * younger than five seconds does not count, and what no second look finds may
+ * have been in a register only.
+ */
+static void look_for_leaks(void)
+{
+	int fd = open(KMEMLEAK, O_RDWR);
+	int from;
+
+	if (fd < 0)
+		return;
+	sleep(KMEMLEAK_AGE_S + 1);
+	for (int i = 0; i < 2; i++) {
+		if (write(fd, "scan", 4) != 4)
+			give_up(KMEMLEAK);
+	}
+	close(fd);
+	from = open(KMEMLEAK, O_RDONLY);
+	if (from < 0)
+		give_up(KMEMLEAK);
+	log_lines(from);
+	close(from);
+}
+
 int main(void)
 {
 	char cmdline[CMDLINE_MAX];
@@ -196,6 +224,7 @@ int main(void)
 		reboot(RB_AUTOBOOT);
 		return 1;
 	}
+	look_for_leaks();
 	snprintf(text, sizeof(text), "lu-init: stage %s done",
 		 stage ? stage : "only");
 	say(text);

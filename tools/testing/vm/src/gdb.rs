@@ -58,6 +58,39 @@ impl Debugger {
         self.demand(&format!("Z1,{address:x},1"))
     }
 
+    /// Executes the instruction at which a breakpoint stands, and stops again.
+    pub fn step_over(&mut self, address: u64) -> Result<()> {
+        self.demand(&format!("z1,{address:x},1"))?;
+        self.send("s")?;
+        self.wait_for_stop(ANSWER)?;
+        self.break_at(address)
+    }
+
+    /// Has the function at whose start the guest stands return `value` at once.
+    pub fn return_from_function(&mut self, value: u64) -> Result<()> {
+        // QEMU takes single registers only from those who have asked which there are.
+        self.ask("qXfer:features:read:target.xml:0,ff")?;
+        match self.arch {
+            Arch::X86_64 => {
+                const RAX: usize = 0;
+                const RSP: usize = 7;
+                const RIP: usize = 16;
+                let stack = self.register(RSP)?;
+                let caller = self.read_virtual(stack, REGISTER)?;
+                self.set_register(RIP, u64::from_le_bytes(caller.as_slice().try_into()?))?;
+                self.set_register(RSP, stack + REGISTER as u64)?;
+                self.set_register(RAX, value)
+            }
+            Arch::Arm64 => {
+                const LR: usize = 30;
+                const PC: usize = 32;
+                let caller = self.register(LR)?;
+                self.set_register(PC, caller)?;
+                self.set_register(0, value)
+            }
+        }
+    }
+
     /// Lets the guest run. Nothing but [`Self::wait_for_stop`] may follow.
     pub fn go_on(&mut self) -> Result<()> {
         self.send("c")
@@ -85,11 +118,19 @@ impl Debugger {
             Arch::X86_64 => 5, // rdi follows rax, rbx, rcx, rdx and rsi
             Arch::Arm64 => 0,
         };
+        self.register(index)
+    }
+
+    fn register(&mut self, index: usize) -> Result<u64> {
         let registers = unhex(&self.ask("g")?)?;
         let bytes = registers
             .get(index * REGISTER..(index + 1) * REGISTER)
             .context("the debugger gives too few registers")?;
         Ok(u64::from_le_bytes(bytes.try_into()?))
+    }
+
+    fn set_register(&mut self, index: usize, value: u64) -> Result<()> {
+        self.demand(&format!("P{index:x}={}", hex(&value.to_le_bytes())))
     }
 
     /// Reads memory at a virtual address of the kernel.
@@ -292,6 +333,34 @@ mod tests {
         let (mut debugger, server) = talk(&["T05thread:01;", "T05thread:01; OK"]);
         debugger.break_at(0x10).unwrap();
         assert_eq!(server.join().unwrap()[1], "Z1,10,1");
+    }
+
+    #[test]
+    fn a_function_returns_to_its_caller() {
+        // rsp is the eighth register, and points to 0x1122.
+        const REGISTERS: &str = "0000000000000000000000000000000000000000000000000000000000000000\
+            0000000000000000000000000000000000000000000000000010000000000000";
+        let (mut debugger, server) = talk(&[
+            "S05",
+            "l",
+            REGISTERS,
+            "OK",
+            "2211000000000000",
+            "OK",
+            "OK",
+            "OK",
+        ]);
+        debugger.return_from_function(-5i64 as u64).unwrap();
+        let requests = server.join().unwrap();
+        assert_eq!(requests[4], "m1000,8");
+        assert_eq!(
+            requests[5..],
+            [
+                "P10=2211000000000000",
+                "P7=0810000000000000",
+                "P0=fbffffffffffffff"
+            ]
+        );
     }
 
     #[test]

@@ -109,6 +109,10 @@ impl Program {
         for include in &self.includes {
             command.arg("-I").arg(selftests.join(include));
         }
+        if arch == Arch::Arm64 {
+            // Atomics are calls into the compiler's library otherwise, which is not there.
+            command.arg("-mno-outline-atomics");
+        }
         command.arg("-o").arg(output).arg(source);
         command.args(self.extra.iter().map(|path| selftests.join(path)));
         run(&mut command)

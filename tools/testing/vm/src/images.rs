@@ -4,9 +4,12 @@
 
 use std::env;
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use anyhow::ensure;
 
 /// Whose implementation of `kernel/liveupdate` a kernel has.
@@ -55,6 +58,27 @@ impl Image {
     pub fn path(self) -> Result<PathBuf> {
         file_from_env(self.variable(), "a bootable kernel image")
     }
+
+    /// The address of the only symbol that is `wanted`, without KASLR.
+    pub fn symbol(self, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+        let map = self.path()?.with_file_name("System.map");
+        let text =
+            fs::read_to_string(&map).with_context(|| format!("reading {}", map.display()))?;
+        only_symbol(&text, wanted).with_context(|| format!("looking into {}", map.display()))
+    }
+}
+
+/// Lines of System.map are an address, a letter and a name.
+fn only_symbol(map: &str, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+    let found: Vec<&str> = map
+        .lines()
+        .filter(|line| line.splitn(3, ' ').nth(2).is_some_and(&wanted))
+        .collect();
+    let [line] = found[..] else {
+        bail!("{} symbols fit, one should: {found:?}", found.len());
+    };
+    let address = line.split(' ').next().unwrap_or_default();
+    u64::from_str_radix(address, 16).with_context(|| format!("reading {line:?}"))
 }
 
 /// From whose kernel to whose a live update goes.
@@ -169,6 +193,17 @@ mod tests {
         assert_eq!((second.variant, second.build), (Variant::Rust, Build::B));
         assert_eq!(first.variable(), "LU_IMAGE_MAINLINE_A");
         assert_eq!(second.variable(), "LU_IMAGE_RUST_B");
+    }
+
+    #[test]
+    fn a_symbol_must_be_the_only_one_of_its_kind() {
+        let map = "ffffffff81000000 T one\nffffffff81000010 t two\nffffffff81000020 t two.cold\n";
+        assert_eq!(
+            only_symbol(map, |symbol| symbol == "two").unwrap(),
+            0xffff_ffff_8100_0010
+        );
+        assert!(only_symbol(map, |symbol| symbol.starts_with("two")).is_err());
+        assert!(only_symbol(map, |symbol| symbol == "three").is_err());
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct LiveUpdate {
     before: Vec<String>,
     after: Vec<String>,
     ktap_after: Option<usize>,
-    memory_mib: u32,
+    memory_mib: Option<u32>,
     cmdline: Vec<String>,
     deadline: Option<Duration>,
     splats: Splats,
@@ -78,7 +78,7 @@ impl LiveUpdate {
             before: Vec::new(),
             after: Vec::new(),
             ktap_after: None,
-            memory_mib: 1024,
+            memory_mib: None,
             cmdline: Vec::new(),
             deadline: None,
             splats: Splats::none_allowed(),
@@ -131,7 +131,7 @@ impl LiveUpdate {
 
     /// The size of memory.
     pub fn memory_mib(mut self, mib: u32) -> Self {
-        self.memory_mib = mib;
+        self.memory_mib = Some(mib);
         self
     }
 
@@ -171,10 +171,12 @@ impl LiveUpdate {
         let arch = Arch::from_env()?;
         let root = self.initramfs(arch)?;
         let kernel = self.direction.before().path()?;
-        let boot = Boot::new(&self.name, arch, &kernel, root)
-            .memory_mib(self.memory_mib)
-            .splats(self.splats.clone());
+        let boot = Boot::new(&self.name, arch, &kernel, root).splats(self.splats.clone());
         let boot = with_live_update(boot, &self.cmdline);
+        let boot = match self.memory_mib {
+            Some(mib) => boot.memory_mib(mib),
+            None => boot,
+        };
         Ok(match self.deadline {
             Some(deadline) => boot.deadline(deadline),
             None => boot,

@@ -18,6 +18,9 @@ use anyhow::bail;
 /// Guests that may run at once, unless `LU_VM_JOBS` says otherwise.
 const DEFAULT_JOBS: usize = 2;
 
+/// The memory of a guest in MiB.
+const DEFAULT_MEMORY_MIB: u32 = 1024;
+
 /// How long a test waits for its turn before it gives up.
 const TURN_DEADLINE: Duration = Duration::from_secs(1800);
 
@@ -95,6 +98,36 @@ impl Turn {
             ),
         }
     }
+}
+
+/// How many times longer than usual everything may take: `LU_VM_PATIENCE`, for kernels that are slow.
+pub fn patience() -> Result<u32> {
+    match env::var("LU_VM_PATIENCE") {
+        Ok(text) => match text.parse() {
+            Ok(times) if times > 0 => Ok(times),
+            _ => bail!("LU_VM_PATIENCE={text} must be a number, 1 or more"),
+        },
+        Err(_) => Ok(1),
+    }
+}
+
+/// The memory of a guest in MiB, where the test does not say: `LU_VM_MEMORY_MIB`, for kernels that need
+/// more themselves, or 1 GiB.
+pub fn memory_mib() -> Result<u32> {
+    match env::var("LU_VM_MEMORY_MIB") {
+        Ok(text) => match text.parse() {
+            Ok(mib) if mib > 0 => Ok(mib),
+            _ => bail!("LU_VM_MEMORY_MIB={text} must be a number of MiB"),
+        },
+        Err(_) => Ok(DEFAULT_MEMORY_MIB),
+    }
+}
+
+/// What kernels of all tests are told, before what the test tells them: `LU_VM_CMDLINE`.
+pub fn cmdline() -> Option<String> {
+    env::var("LU_VM_CMDLINE")
+        .ok()
+        .filter(|text| !text.is_empty())
 }
 
 fn jobs() -> Result<usize> {

@@ -21,7 +21,9 @@ const PATTERNS: &[Pattern] = &[
     pattern("KCSAN:", "a data race"),
     pattern("KMSAN:", "uninitialised memory used"),
     pattern("UBSAN:", "undefined behaviour"),
-    pattern("kmemleak:", "memory leaked"),
+    pattern("suspected memory leaks", "memory leaked"),
+    pattern("unreferenced object 0x", "memory leaked"),
+    pattern("leak detector disabled", "nobody looks for leaks any more"),
     pattern("ODEBUG:", "an object used in the wrong state"),
     pattern("possible circular locking", "locks taken in two orders"),
     pattern("possible recursive locking", "a lock taken twice"),
@@ -235,7 +237,15 @@ mod tests {
             true,
         ),
         ("[    1.0] kmemleak: 3 new suspected memory leaks", true),
+        (
+            "[    1.0] unreferenced object 0xffff8880041fe000 (size 512):",
+            true,
+        ),
         ("[    1.0] test invoked oom-killer: gfp_mask=0x140cca", true),
+        (
+            "[    1.0] kmemleak: Kernel memory leak detector disabled",
+            true,
+        ),
         // Harmless, though close to a pattern.
         ("INIT: Warning: Failed to mount devtmpfs", false),
         (
@@ -243,6 +253,10 @@ mod tests {
             false,
         ),
         ("[    0.0] debug: ignoring loglevel setting.", false),
+        (
+            "[    1.0] kmemleak: Kernel memory leak detector initialized (mem pool available: 14428)",
+            false,
+        ),
         ("[    0.0] rcu: Hierarchical RCU implementation.", false),
         (
             "[    0.0] mem auto-init: stack:off, heap alloc:off, heap free:off",

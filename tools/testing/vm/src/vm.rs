@@ -39,7 +39,7 @@ pub struct Boot {
     arch: Arch,
     kernel: PathBuf,
     initramfs: Initramfs,
-    memory_mib: u32,
+    memory_mib: Option<u32>,
     cpus: u32,
     cmdline: Vec<String>,
     qemu_args: Vec<String>,
@@ -48,7 +48,7 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// A guest with 1 GiB and two processors that boots `kernel`. Its logs go to a directory of
+    /// A guest with two processors and [`places::memory_mib`] that boots `kernel`. Its logs go to a directory of
     /// that `name`.
     pub fn new(name: &str, arch: Arch, kernel: &Path, initramfs: Initramfs) -> Self {
         Self {
@@ -56,9 +56,12 @@ impl Boot {
             arch,
             kernel: kernel.to_path_buf(),
             initramfs,
-            memory_mib: 1024,
+            memory_mib: None,
             cpus: 2,
-            cmdline: vec![arch.console().to_owned(), "panic=-1".to_owned()],
+            cmdline: [arch.cmdline().to_owned(), "panic=-1".to_owned()]
+                .into_iter()
+                .chain(places::cmdline())
+                .collect(),
             qemu_args: Vec::new(),
             deadline: DEFAULT_DEADLINE,
             splats: Splats::none_allowed(),
@@ -67,7 +70,7 @@ impl Boot {
 
     /// The size of memory.
     pub fn memory_mib(mut self, mib: u32) -> Self {
-        self.memory_mib = mib;
+        self.memory_mib = Some(mib);
         self
     }
 
@@ -126,6 +129,10 @@ impl Boot {
         let stderr =
             File::create(&errors).with_context(|| format!("creating {}", errors.display()))?;
 
+        let memory_mib = match self.memory_mib {
+            Some(mib) => mib,
+            None => places::memory_mib()?,
+        };
         // setpriv makes the kernel end QEMU should this process die without unwinding.
         let mut command = Command::new("setpriv");
         command
@@ -147,7 +154,7 @@ impl Boot {
             ])
             .args([
                 "-m",
-                &format!("{}M", self.memory_mib),
+                &format!("{memory_mib}M"),
                 "-smp",
                 &self.cpus.to_string(),
             ])
@@ -179,7 +186,7 @@ impl Boot {
             console,
             errors,
             started: Instant::now(),
-            deadline: self.deadline,
+            deadline: self.deadline * places::patience()?,
         })
     }
 }

@@ -18,6 +18,7 @@ use lu_vm::LiveUpdate;
 use lu_vm::Program;
 use lu_vm::TestResult;
 use lu_vm::Transcript;
+use lu_vm::places;
 
 /// Page-aligned, and far above the memory of any guest.
 const OUTSIDE_MEMORY: u64 = 1 << 46;
@@ -73,7 +74,7 @@ fn update_with(
     debugger.break_at(address)?;
     debugger.go_on()?;
     vm.type_line("go")?;
-    debugger.wait_for_stop(JUMP)?;
+    debugger.wait_for_stop(JUMP * places::patience()?)?;
     let handover = Handover::find(&mut debugger)?;
     damage(&handover, &mut debugger)?;
     debugger.detach()?;

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests in virtual machines that `make test` has no time for. One argument:
+#
+#	arm64    live updates on arm64, in all directions
+#	debug    a kernel of this repository that looks after itself, see
+#	         config/debug.config, with itself
+#
+# TESTS may hold parts of the names of the tests to run, separated by blanks. Ends
+# with a verdict and `N passed, N failed`.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/results.sh"
+
+# The guests of luoctl's tests are for x86_64 only, and no image here has mainline's
+# memfd handler.
+OPTIONS=(--skip c_memfd_handler)
+
+choose_machine() {
+	case $1 in
+	arm64)
+		IMAGE_ARCH=arm64
+		VARIANTS=(mainline rust)
+		NAMES=(rust mainline corrupt_ nothing_is_lost)
+		OPTIONS+=(--skip luoctl)
+		PATIENCE=3
+		MEMORY_MIB=1024 CMDLINE=
+		;;
+	debug)
+		IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
+		VARIANTS=(rust)
+		NAMES=(rust_to_rust on_rust corrupt_)
+		OPTIONS+=(--include-ignored)
+		PATIENCE=5
+		# KASAN takes an eighth of memory early in boot. By default the scratch
+		# regions would be twice of all that, and not always fit in.
+		MEMORY_MIB=2048 CMDLINE=kho_scratch=64M,512M,64M
+		;;
+	*) die "'$1' is no machine to test on; it is arm64 or debug" ;;
+	esac
+	[ -z "${TESTS:-}" ] || read -ra NAMES <<<"$TESTS"
+}
+
+build_images() {
+	local variant
+	for variant in "${VARIANTS[@]}"; do
+		export_image "$variant" a && export_kernel_paths "$LAST_IMAGE" && export_image "$variant" b || return 1
+	done
+}
+
+test_vm() {
+	ARCH=$IMAGE_ARCH LU_VM_PATIENCE=$PATIENCE LU_VM_MEMORY_MIB=$MEMORY_MIB \
+		LU_VM_CMDLINE=$CMDLINE run_vm_tests -- "${NAMES[@]}" "${OPTIONS[@]}"
+}
+
+choose_machine "${1:-}"
+mkdir -p "$LOGS"
+cd "$REPO"
+use_cargo || die "there is no usable cargo; run 'make setup'"
+build_images || die "the kernels could not be built"
+stage "VM tests $1" test_vm
+verdict

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation of each operation fails once: the error is ENOMEM, nothing has
+ * changed, and the next try works. For kernels with CONFIG_FAULT_INJECTION. Run
+ * with "-s 1" before the live update and with "-s 2" after it.
+ */
+
+#include "lu_test.h"
+#include "kselftest_harness.h"
+
+#define FILE_SIZE	(64 * PAGE)
+
+/* Files of the second stage, one for each allocation that may fail. */
+#define FILES		100
+
+/* More allocations than any of the operations has. */
+#define MOST		1000
+
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define FAULTS		"/sys/kernel/debug/"
+
+/* Makes allocations that may sleep fail too, and without a word in the log. */
+static bool set_up_faults(void)
+{
+	return lu_write_text(FAULTS "failslab/ignore-gfp-wait", "N") &&
+	       lu_write_text(FAULTS "failslab/verbose", "0") &&
+	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-wait", "N") &&
+	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-highmem", "N") &&
+	       lu_write_text(FAULTS "fail_page_alloc/min-order", "0") &&
+	       lu_write_text(FAULTS "fail_page_alloc/verbose", "0");
+}
+
+/* The allocation number @nth of this thread from now on fails. */
+static bool fail(int control, unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	return write(control, text, length) == length;
+}
+
+/* Whether one has failed since then; none will any more. */
+static bool has_failed(int control)
+{
+	char text[16] = {};
+	ssize_t length;
+
+	length = syscall(__NR_pread64, control, text, sizeof(text) - 1, 0L);
+	fail(control, 0);
+	return length > 0 && strtol(text, NULL, 10) == 0;
+}
+
+/* To be called by the test itself: the harness sets up fixtures in another thread. */
+static int open_control(void)
+{
+	return open(FAIL_NTH, O_RDWR);
+}
+
+static int make_file(unsigned int seed)
+{
+	int fd = memfd_create("fail", 0);
+
+	return fd >= 0 && lu_fill(fd, 0, FILE_SIZE, seed) ? fd : -1;
+}
+
+/* Stage 1. */
+
+FIXTURE(outgoing)
+{
+	int device;
+};
+
+FIXTURE_SETUP(outgoing)
+{
+	self->device = open(LU_DEVICE, O_RDWR);
+	ASSERT_GE(self->device, 0);
+}
+
+FIXTURE_TEARDOWN(outgoing)
+{
+	close(self->device);
+}
+
+TEST_F(outgoing, creating_a_session)
+{
+	int control = open_control();
+	bool failed = true;
+	unsigned int nth;
+
+	ASSERT_GE(control, 0);
+	for (nth = 1; failed && nth < MOST; nth++) {
+		int session;
+
+		ASSERT_TRUE(fail(control, nth));
+		session = lu_create(self->device, "fail");
+		failed = has_failed(control);
+		if (session < 0) {
+			EXPECT_TRUE(failed);
+			EXPECT_EQ(session, -ENOMEM);
+			session = lu_create(self->device, "fail");
+		}
+		ASSERT_GE(session, 0);
+		close(session);
+	}
+	EXPECT_GT(nth, 2);
+	EXPECT_LT(nth, MOST);
+	printf("# %u allocations\n", nth - 2);
+}
+
+TEST_F(outgoing, preserving_a_memfd)
+{
+	int control = open_control();
+	bool failed = true;
+	unsigned int nth;
+
+	ASSERT_GE(control, 0);
+	for (nth = 1; failed && nth < MOST; nth++) {
+		int session = lu_create(self->device, "fail");
+		int memfd = make_file(1);
+		int err;
+
+		ASSERT_GE(session, 0);
+		ASSERT_GE(memfd, 0);
+		ASSERT_TRUE(fail(control, nth));
+		err = lu_preserve(session, memfd, 1);
+		failed = has_failed(control);
+		if (err) {
+			EXPECT_TRUE(failed);
+			EXPECT_EQ(err, -ENOMEM);
+			/* It can be changed as if nothing had been tried. */
+			EXPECT_EQ(ftruncate(memfd, 2 * FILE_SIZE), 0);
+			EXPECT_EQ(ftruncate(memfd, FILE_SIZE), 0);
+			err = lu_preserve(session, memfd, 1);
+		}
+		ASSERT_EQ(err, 0);
+		close(session);
+		EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, 1), FILE_SIZE);
+		close(memfd);
+	}
+	EXPECT_GT(nth, 2);
+	EXPECT_LT(nth, MOST);
+	printf("# %u allocations\n", nth - 2);
+}
+
+/* One session for each allocation that may fail in the next kernel. */
+static void prepare(void)
+{
+	int device = open(LU_DEVICE, O_RDWR);
+	char name[32];
+
+	NEED(lu_allow_fds(2 * FILES) == 0);
+	for (unsigned int i = 0; i < FILES; i++) {
+		int session, memfd = make_file(i + 1);
+
+		snprintf(name, sizeof(name), "file-%u", i);
+		session = lu_create(device, name);
+		NEED(session >= 0 && memfd >= 0 && lu_preserve(session, memfd, 1) == 0);
+	}
+	/* The tests open it, too. */
+	close(device);
+	lu_keep_sessions();
+	printf("# prepared\n");
+}
+
+/* Stage 2. */
+
+static int retrieve_session(int device, unsigned int number)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "file-%u", number);
+	return lu_retrieve_session(device, name);
+}
+
+/* One test, since each takes files away from the others. */
+TEST(retrieving_a_session_and_a_memfd)
+{
+	int device = open(LU_DEVICE, O_RDWR);
+	unsigned int nth, session_nth = 0;
+	int control = open_control();
+	bool failed = true;
+
+	ASSERT_GE(device, 0);
+	ASSERT_GE(control, 0);
+	for (nth = 1; failed && nth <= FILES; nth++) {
+		bool session_failed;
+		int session, memfd;
+
+		ASSERT_TRUE(fail(control, nth));
+		session = retrieve_session(device, nth - 1);
+		session_failed = has_failed(control);
+		session_nth += session_failed;
+		if (session < 0) {
+			EXPECT_TRUE(session_failed);
+			EXPECT_EQ(session, -ENOMEM);
+			session = retrieve_session(device, nth - 1);
+		}
+		ASSERT_GE(session, 0);
+
+		ASSERT_TRUE(fail(control, nth));
+		memfd = lu_retrieve(session, 1);
+		failed = has_failed(control);
+		if (memfd < 0) {
+			int err = memfd;
+
+			EXPECT_TRUE(failed);
+			/* shmem says the latter of an inode that it cannot have. */
+			EXPECT_TRUE(err == -ENOMEM || err == -ENOSPC);
+			/* Tried again it gives the file, or the same error. */
+			memfd = lu_retrieve(session, 1);
+			EXPECT_TRUE(memfd >= 0 || memfd == err);
+		}
+		if (memfd >= 0) {
+			EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, nth), FILE_SIZE);
+			close(memfd);
+		}
+		EXPECT_EQ(lu_finish(session, 0), 0);
+		close(session);
+	}
+	/* All allocations of both had their turn. */
+	EXPECT_FALSE(failed);
+	EXPECT_GT(session_nth, 0);
+	printf("# %u and %u allocations\n", session_nth, nth - 2);
+	close(control);
+	close(device);
+}
+
+int main(int argc, char **argv)
+{
+	bool first = argc == 3 && !strcmp(argv[2], "1");
+	char *const filter[] = {
+		argv[0], "-f", first ? "outgoing" : "global", NULL,
+	};
+
+	if (!set_up_faults()) {
+		printf("# this kernel cannot make allocations fail\n");
+		return 1;
+	}
+	if (first)
+		prepare();
+	return test_harness_run(3, (char **)filter);
+}
