@@ -23,7 +23,7 @@ use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
 use lu_demo::message::Message;
-use lu_demo::message::shorten;
+use lu_guest::line::shorten;
 
 use crate::console::Console;
 
@@ -40,7 +40,7 @@ struct Retrieved {
     time: Duration,
 }
 
-pub(crate) fn run(console: &mut Console, shuffle_seed: u64) -> Result<()> {
+pub(crate) fn run(console: &mut Console<'_>, shuffle_seed: u64) -> Result<()> {
     let device = Device::open()?;
     let start = Instant::now();
     let session = device.retrieve_session(INDEX_SESSION)?;

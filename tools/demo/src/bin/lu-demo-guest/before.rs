@@ -29,10 +29,10 @@ use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
 use lu_demo::message::Message;
+use lu_guest::machine;
 use rustix::fs::MemfdFlags;
 
 use crate::console::Console;
-use crate::machine;
 
 /// A file in memory, on its way to the next kernel.
 struct Memory {
@@ -40,7 +40,12 @@ struct Memory {
     record: FileRecord,
 }
 
-pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u64) -> Result<()> {
+pub(crate) fn run(
+    console: &mut Console<'_>,
+    seed: u64,
+    sessions: u32,
+    big_bytes: u64,
+) -> Result<()> {
     console.progress("reading the files into memory")?;
     let mut memories = load_files(sessions)?;
     console.progress(&format!(
@@ -81,7 +86,7 @@ pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u6
     })?;
 
     console.progress("loading the next kernel")?;
-    load_next()?;
+    machine::load_next(NEXT_KERNEL_PATH, NEXT_INITRD_PATH)?;
     console.say(&Message::Jump)?;
     let error = kexec::reboot();
     drop(held);
@@ -201,12 +206,4 @@ fn index_file(memories: &[Memory]) -> Result<File> {
     file.write_all(&serde_json::to_vec(&index)?)
         .context("writing the index")?;
     Ok(file)
-}
-
-fn load_next() -> Result<()> {
-    let open = |path| File::open(path).with_context(|| format!("opening {path}"));
-    // What switches live update on here does so there.
-    let cmdline = std::fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
-    let (kernel, initrd) = (open(NEXT_KERNEL_PATH)?, open(NEXT_INITRD_PATH)?);
-    Ok(kexec::load(kernel, Some(initrd), cmdline.trim_end())?)
 }
