@@ -29,8 +29,6 @@ pub struct Before {
     pub metadata_pages: i64,
     /// Ticks to close all sessions again, if they were.
     pub unpreserve: Option<u64>,
-    /// Pages that did not come back by that, of those that preserving took.
-    pub kept_pages: Option<i64>,
     /// Of the content of all files.
     pub checksum: u64,
 }

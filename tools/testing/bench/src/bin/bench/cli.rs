@@ -14,7 +14,8 @@ use serde::Serialize;
 /// Kernel images are found by the variables LU_IMAGE_RUST_A and LU_IMAGE_MAINLINE_A; tools/build/bench.sh
 /// builds what is missing, sets them, and passes its arguments on. Each kernel is live-updated into itself.
 ///
-/// Without arguments that choose cases, all are measured that Documentation/benchmarks.rst lists.
+/// Without arguments that choose cases, all are measured that Documentation/benchmarks.rst lists. The exit
+/// status is 0 if no phase is above mainline, 1 if one is or data was damaged.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Cli {
     /// Measure one implementation only.
@@ -49,10 +50,14 @@ pub(crate) struct Cli {
     /// Leave out the runs that preserve nothing; then there are no differences to them.
     #[arg(long)]
     pub(crate) no_base: bool,
-    /// Leave out the runs by the wall clock.
+    /// How often some cases are also run by the wall clock, with two processors. Three times by default,
+    /// or never where cases are chosen.
     #[arg(long)]
-    pub(crate) no_wall: bool,
+    pub(crate) wall: Option<u32>,
 
+    /// How many guests run at once. Counts do not depend on it; those by the wall clock run alone.
+    #[arg(long, default_value_t = default_jobs())]
+    pub(crate) jobs: usize,
     /// What content and random orders are drawn from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -62,6 +67,14 @@ pub(crate) struct Cli {
     /// Where the figures go, as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Where growth curves go, as SVG.
+    #[arg(long)]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// As many as there are processors, but no more than fit into memory at the greatest size.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(2))
 }
 
 /// Whose implementation a kernel has.
@@ -85,6 +98,17 @@ impl Variant {
 }
 
 impl Cli {
+    /// Whether the cases are chosen by hand.
+    pub(crate) fn chosen(&self) -> bool {
+        let layouts = self.layout.is_empty() && self.folios.is_empty();
+        !layouts || !self.sessions.is_empty() || !self.files.is_empty()
+    }
+
+    /// How often cases are run by the wall clock.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.wall.unwrap_or(if self.chosen() { 0 } else { 3 })
+    }
+
     /// What is to be measured.
     pub(crate) fn variants(&self) -> Vec<Variant> {
         match (self.only, &self.image) {

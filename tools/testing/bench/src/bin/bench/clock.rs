@@ -8,6 +8,8 @@ use std::time::Instant;
 use lu_bench::tsc;
 use lu_vm::Boot;
 
+use crate::phase::Phases;
+
 /// How a guest's counter advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
@@ -44,6 +46,16 @@ impl Clock {
         }
     }
 
+    /// Makes nanoseconds of ticks. An instruction is a nanosecond.
+    pub(crate) fn nanoseconds(self, phases: Phases) -> Phases {
+        let khz = u128::from(self.khz());
+        let convert = |ticks| u64::try_from(u128::from(ticks) * 1_000_000 / khz);
+        phases
+            .into_iter()
+            .map(|(phase, ticks)| (phase, convert(ticks).unwrap_or(u64::MAX)))
+            .collect()
+    }
+
     /// Sets a guest up for it. Nothing that the host or chance contributes may show in a count.
     pub(crate) fn apply(self, boot: Boot) -> Boot {
         match self {
@@ -55,5 +67,19 @@ impl Clock {
             ]),
             Self::Wall { .. } => boot.cpus(2),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::Phase;
+
+    #[test]
+    fn instructions_are_nanoseconds_and_ticks_are_not() {
+        let phases = Phases::from([(Phase::Jump, 5_000)]);
+        assert_eq!(Clock::Instructions.nanoseconds(phases.clone()), phases);
+        let wall = Clock::Wall { khz: 2_500_000 };
+        assert_eq!(wall.nanoseconds(phases)[&Phase::Jump], 2_000);
     }
 }

@@ -65,8 +65,6 @@ pub(crate) struct Outcome {
     pub(crate) releases: [String; 2],
     pub(crate) phases: Phases,
     pub(crate) metadata_pages: i64,
-    /// Pages that unpreserving did not give back.
-    pub(crate) kept_pages: Option<i64>,
 }
 
 /// Memory for a guest that writes a layout. It is the same for all layouts of a size, which so have the
@@ -172,9 +170,10 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
     };
     Ok(Outcome {
         releases: [first, second],
-        phases: phase::phases(&said, spec.fate, spec.clock.khz())?,
+        phases: spec
+            .clock
+            .nanoseconds(phase::phases(&said, spec.fate, spec.clock.khz())?),
         metadata_pages: before.metadata_pages,
-        kept_pages: before.kept_pages,
     })
 }
 

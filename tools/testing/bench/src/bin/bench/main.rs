@@ -3,17 +3,23 @@
 //! Measures live updates of two kernels side by side.
 
 mod cases;
+mod chart;
 mod cli;
 mod clock;
 mod guest;
+mod json;
 mod phase;
 mod results;
 mod schedule;
 mod table;
+mod verdict;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use anyhow::Result;
 use clap::Parser;
 use lu_vm::Build;
@@ -40,8 +46,24 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let kernels = kernels(cli)?;
     let runs = schedule::plan(cli);
     let results = schedule::execute(cli, &kernels, &runs)?;
-    print!("{}", table::memory(cli, &results));
-    Ok(ExitCode::SUCCESS)
+    print!("{}", table::report(&results));
+    if let Some(path) = &cli.json {
+        let text = serde_json::to_string_pretty(&json::report(cli, &results))?;
+        write(path, &text)?;
+    }
+    if let Some(path) = &cli.svg {
+        write(path, chart::draw(&results).trim_end())?;
+    }
+    Ok(match verdict::excesses(&results)[..] {
+        [] => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, format!("{text}\n")).with_context(|| format!("writing {}", path.display()))?;
+    println!("written: {}", path.display());
+    Ok(())
 }
 
 /// The kernels of each implementation that is measured.

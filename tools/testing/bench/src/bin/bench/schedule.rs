@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the runs, one after the other, and says how far it is.
+//! Makes the runs, and says how far it is.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use anyhow::Context;
 use anyhow::Result;
 use lu_bench::work::Fate;
 
@@ -22,61 +25,169 @@ use crate::guest::Kernels;
 use crate::guest::Spec;
 use crate::results::Results;
 
-/// All runs, each once.
+/// All runs, each once: those by the wall clock last.
 pub(crate) fn plan(cli: &Cli) -> Vec<Run> {
-    let mut seen = BTreeSet::new();
+    let works = cases::works(cli);
     let mut runs = Vec::new();
-    for work in cases::works(cli) {
-        for run in cases::runs(cli, work, Time::Instructions) {
-            if seen.insert(run) {
-                runs.push(run);
-            }
+    for &work in &works {
+        runs.extend(cases::runs(cli, work, Time::Instructions));
+    }
+    for attempt in 0..cli.attempts() {
+        for &work in works.iter().filter(|&&work| cases::by_wall(cli, work)) {
+            runs.extend(cases::runs(cli, work, Time::Wall(attempt)));
         }
     }
+    let mut seen = BTreeSet::new();
+    runs.retain(|&run| seen.insert(run));
     runs
 }
 
-/// Makes the runs.
+/// Makes the runs. Those that count instructions may run side by side.
 pub(crate) fn execute(
     cli: &Cli,
     kernels: &BTreeMap<Variant, Kernels>,
     runs: &[Run],
 ) -> Result<Results> {
-    let start = Instant::now();
-    let mut results = Results::default();
-    let mut wall = None;
-    for (number, run) in runs.iter().enumerate() {
-        let title = title(run);
-        let position = format!("[{:>3}/{}]", number + 1, runs.len());
-        if let Some(why) = run.refusal() {
-            eprintln!("{position} {title}: {why}");
-            results.runs.insert(*run, Err(why));
-            continue;
+    let (alone, together): (Vec<Run>, Vec<Run>) = runs
+        .iter()
+        .partition(|run| matches!(run.time, Time::Wall(_)));
+    let seconds: f64 = runs.iter().map(|run| run.estimate()).sum();
+    let team = Team {
+        cli,
+        kernels,
+        wall: if alone.is_empty() {
+            Clock::Instructions
+        } else {
+            Clock::wall()
+        },
+        start: Instant::now(),
+        state: Mutex::new(State {
+            waiting: together.into(),
+            all: runs.len(),
+            seconds,
+            ..State::default()
+        }),
+    };
+    let jobs = cli.jobs.max(1);
+    eprintln!(
+        "{} runs, {jobs} at a time; about {:.0} minutes on a machine that does nothing else",
+        runs.len(),
+        (seconds / f64::from(u32::try_from(jobs)?) / 60.0).ceil()
+    );
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| team.work());
         }
-        eprintln!("{position} {title} ...");
-        let clock = match run.time {
-            Time::Instructions => Clock::Instructions,
-            Time::Wall(_) => *wall.get_or_insert_with(Clock::wall),
-        };
+    });
+    team.lock().waiting = alone.into();
+    team.work();
+    let state = team
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    match state.failure {
+        Some(error) => Err(error),
+        None => Ok(state.results),
+    }
+}
+
+/// Those who make the runs.
+struct Team<'a> {
+    cli: &'a Cli,
+    kernels: &'a BTreeMap<Variant, Kernels>,
+    wall: Clock,
+    start: Instant,
+    state: Mutex<State>,
+}
+
+/// What they share.
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Run>,
+    /// How many there are in all, and how many were begun.
+    all: usize,
+    begun: usize,
+    /// What all runs are estimated to take, and what those that are done were.
+    seconds: f64,
+    done: f64,
+    results: Results,
+    failure: Option<anyhow::Error>,
+}
+
+impl Team<'_> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one run after the other, until there are none left or one failed.
+    fn work(&self) {
+        while let Some((position, run)) = self.next() {
+            let title = title(&run);
+            if let Some(why) = run.refusal() {
+                eprintln!("{position} {title}: {why}");
+                self.done(&run, Ok(Err(why)));
+                continue;
+            }
+            eprintln!("{position} {title}: about {:.0} s ...", run.estimate());
+            let begun = Instant::now();
+            let outcome = self.attempt(&run, begun);
+            let left = self.done(&run, outcome);
+            eprintln!(
+                "{position} {title}: {:.0} s; about {left:.0} minutes left",
+                begun.elapsed().as_secs_f64()
+            );
+        }
+    }
+
+    fn next(&self) -> Option<(String, Run)> {
+        let mut state = self.lock();
+        if state.failure.is_some() {
+            return None;
+        }
+        let run = state.waiting.pop_front()?;
+        state.begun += 1;
+        Some((format!("[{:>3}/{}]", state.begun, state.all), run))
+    }
+
+    /// Makes a run. That it does not end is a result, anything else that goes wrong is a failure.
+    fn attempt(&self, run: &Run, begun: Instant) -> Result<Result<guest::Outcome, String>> {
         let spec = Spec {
             work: run.work,
             fate: run.fate,
             memory_mib: run.memory_mib,
-            clock,
-            seed: cli.seed,
-            deadline: Duration::from_secs(cli.deadline),
+            clock: match run.time {
+                Time::Instructions => Clock::Instructions,
+                Time::Wall(_) => self.wall,
+            },
+            seed: self.cli.seed,
+            deadline: Duration::from_secs(self.cli.deadline),
         };
-        let begun = Instant::now();
-        let outcome = guest::run("bench", &kernels[&run.variant], &spec)
-            .with_context(|| format!("measuring {title}"))?;
-        eprintln!(
-            "{position} {title}: took {:.1} s, {:.0} s in all",
-            begun.elapsed().as_secs_f64(),
-            start.elapsed().as_secs_f64()
-        );
-        results.runs.insert(*run, Ok(outcome));
+        let title = title(run);
+        let name = format!("bench-{}", title.replace([':', ','], "").replace(' ', "-"));
+        match guest::run(&name, &self.kernels[&run.variant], &spec) {
+            Ok(outcome) => Ok(Ok(outcome)),
+            Err(error) if begun.elapsed() >= spec.deadline => {
+                eprintln!("{title}: {error:#}");
+                Ok(Err(format!("did not end within {} s", self.cli.deadline)))
+            }
+            Err(error) => Err(error.context(format!("measuring {title}"))),
+        }
     }
-    Ok(results)
+
+    /// Keeps what came of a run, and gives the minutes that the others are estimated to take.
+    fn done(&self, run: &Run, outcome: Result<Result<guest::Outcome, String>>) -> f64 {
+        let mut state = self.lock();
+        state.done += run.estimate();
+        match outcome {
+            Ok(result) => {
+                state.results.runs.insert(*run, result);
+            }
+            Err(error) => state.failure = Some(error),
+        }
+        // What took longer than estimated so far will go on to do so.
+        let spent = self.start.elapsed().as_secs_f64();
+        (state.seconds - state.done) * (spent / state.done) / 60.0
+    }
 }
 
 /// A run, for people.
@@ -85,9 +196,13 @@ fn title(run: &Run) -> String {
         Fate::Keep => "",
         Fate::Discard => ", discarded",
     };
+    let memory = match run.work {
+        lu_bench::work::Work::NOTHING => format!(" in {} MiB", run.memory_mib),
+        _ => String::new(),
+    };
     let time = match run.time {
         Time::Instructions => String::new(),
         Time::Wall(attempt) => format!(", wall clock {}", attempt + 1),
     };
-    format!("{}: {}{fate}{time}", run.variant.name(), run.work)
+    format!("{}: {}{memory}{fate}{time}", run.variant.name(), run.work)
 }

@@ -46,13 +46,11 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     let device = Device::open()?;
     let mut held = preserve(&device, &contents, &mut before)?;
     if plan.fate == Fate::Discard {
-        let free = pages::free()?;
         let mut timer = Timer::default();
         for session in held {
             timer.time(|| drop(session));
         }
         before.unpreserve = Some(timer.ticks);
-        before.kept_pages = Some(before.metadata_pages - (pages::free()? - free));
         // What counts is the first time.
         held = preserve(&device, &contents, &mut Before::default())?;
     }

@@ -6,15 +6,28 @@ use std::fs;
 
 use anyhow::Context;
 use anyhow::Result;
+use rustix::fs::MemfdFlags;
+use rustix::fs::SealFlags;
 
 /// Counts the pages that are free, those among them that wait in a processor's own lists.
 ///
 /// Without the latter, as in `MemFree`, a page more or less would drown in batches.
 pub(crate) fn free() -> Result<i64> {
+    settle()?;
     // Reading it makes every processor hand in what it has counted.
     fs::read("/proc/sys/vm/stat_refresh").context("refreshing the counters of memory")?;
     let text = fs::read_to_string("/proc/zoneinfo").context("reading /proc/zoneinfo")?;
     parse(&text).context("understanding /proc/zoneinfo")
+}
+
+/// Has the kernel free pages that are free but for a reference in a batch on its way to an LRU list.
+///
+/// There may be dozens, and whoever empties the batch would seem to free them. Looking for references to
+/// the pages of a file that is sealed empties it.
+fn settle() -> Result<()> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create("settle", flags).context("making a memfd")?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE).context("sealing a memfd")
 }
 
 fn parse(text: &str) -> Option<i64> {
