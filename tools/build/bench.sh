@@ -28,7 +28,7 @@ for variant in $variants; do
 	rust | mainline) ;;
 	*) die "'$variant' is nothing to measure; --only takes rust or mainline" ;;
 	esac
-	export_image "$variant" a || die "the kernel to measure ($variant) could not be built"
+	export_image "$variant" a "$BUILD_SCRIPTS/config/bench.config" || die "the kernel to measure ($variant) could not be built"
 done
 cd "$REPO"
 exec cargo run --quiet --release -p lu-bench --bin bench -- "$@"

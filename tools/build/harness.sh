@@ -5,10 +5,10 @@
 # Sourced after lib.sh, never run.
 
 # Build an image and export its path: LU_IMAGE_<VARIANT>_<RELEASE>, in capitals
-# and with underscores.
+# and with underscores. A third argument is a file with more options.
 export_image() {
-	local variant=$1 release=$2 path name
-	path=$(VARIANT=$variant RELEASE=$release ARCH=x86_64 CONFIG_EXTRA='' "$BUILD_SCRIPTS/image.sh" | tail -n 1) || return 1
+	local variant=$1 release=$2 extra=${3:-} path name
+	path=$(VARIANT=$variant RELEASE=$release ARCH=x86_64 CONFIG_EXTRA=$extra "$BUILD_SCRIPTS/image.sh" | tail -n 1) || return 1
 	name=LU_IMAGE_${variant}_$release
 	name=${name^^}
 	export "${name//-/_}=$path"

@@ -2,6 +2,12 @@
 
 //! The processor's time stamp counter.
 
+use std::thread;
+use std::time::Duration;
+
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
+
 /// Reads the counter.
 ///
 /// In a guest that counts instructions, it advances by one with each of them. It is read in order
@@ -24,13 +30,21 @@ pub fn now() -> u64 {
 }
 
 /// Adds up what calls take.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Timer {
     /// The sum, in ticks.
     pub ticks: u64,
 }
 
 impl Timer {
+    /// Begins at nothing, and at a quiet moment: just after the kernel's own periodic work, which so does not
+    /// fall into a short call, and with what earlier calls left to be done later done.
+    #[must_use]
+    pub fn new() -> Self {
+        settle();
+        Self { ticks: 0 }
+    }
+
     /// Makes a call.
     pub fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let start = now();
@@ -38,4 +52,21 @@ impl Timer {
         self.ticks += now() - start;
         result
     }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Waits until nothing is left to be done in the background, and then for the next timer interrupt.
+pub fn settle() {
+    /// Some grace periods of RCU.
+    const GRACE: Duration = Duration::from_millis(50);
+    thread::sleep(GRACE);
+    // This clock changes with the interrupt.
+    let coarse = || clock_gettime(ClockId::MonotonicCoarse);
+    let before = coarse();
+    while coarse() == before {}
 }

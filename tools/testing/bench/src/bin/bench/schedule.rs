@@ -186,7 +186,7 @@ impl Team<'_> {
         }
         // What took longer than estimated so far will go on to do so.
         let spent = self.start.elapsed().as_secs_f64();
-        (state.seconds - state.done) * (spent / state.done) / 60.0
+        (state.seconds - state.done).max(0.0) * (spent / state.done) / 60.0
     }
 }
 

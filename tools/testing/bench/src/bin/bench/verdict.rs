@@ -7,6 +7,8 @@ use std::fmt;
 use lu_bench::work::Layout;
 use lu_bench::work::Work;
 
+use crate::cases::Run;
+use crate::cases::Time;
 use crate::cli::Variant;
 use crate::phase::Phase;
 use crate::results::Case;
@@ -185,56 +187,67 @@ impl fmt::Display for Excess {
 /// All phases that take longer than mainline's: of a boot by itself, and of what is preserved.
 pub(crate) fn excesses(results: &Results) -> Vec<Excess> {
     let mut found = Vec::new();
-    let mut compare = |work, phase, ours: i64, theirs: i64, allowance: i64| {
-        if ours - theirs > allowance {
-            found.push(Excess {
-                work,
-                phase,
-                ours,
-                theirs,
-                // If mainline's is nothing, or less, there is no ratio that says how much it is.
-                ratio: ratio(ours, theirs).unwrap_or(f64::INFINITY),
-            });
-        }
-    };
     for run in results.bases() {
-        let total = |variant, phase| {
-            let run = crate::cases::Run { variant, ..run };
-            i64::try_from(results.phase(&run, phase)?).ok()
-        };
-        if run.variant == Variant::Mainline && run.time == crate::cases::Time::Instructions {
-            for phase in Phase::ALL.into_iter().filter(|phase| phase.has_base()) {
-                let both = total(Variant::Rust, phase).zip(total(Variant::Mainline, phase));
-                if let Some((ours, theirs)) = both {
-                    compare(run.work, phase, ours, theirs, allowance(0));
-                }
+        for phase in Phase::ALL.into_iter().filter(|phase| phase.has_base()) {
+            let total = |variant| {
+                let run = Run { variant, ..run };
+                i64::try_from(results.phase(&run, phase)?).ok()
+            };
+            // Each pair of runs once.
+            let counted = run.variant == Variant::Mainline && run.time == Time::Instructions;
+            let both = total(Variant::Rust).zip(total(Variant::Mainline));
+            if let Some((ours, theirs)) = both.filter(|_| counted) {
+                found.extend(excess(run.work, phase, ours, theirs, TIMER));
             }
         }
     }
     for work in results.works() {
         for phase in Phase::ALL {
             let net = |variant| results.net(Case::counted(work, variant), phase);
-            let base = results.base(Case::counted(work, Variant::Mainline), phase);
-            let allowed = match base.and_then(|base| i64::try_from(base).ok()) {
-                Some(base) if phase.has_base() => allowance(base),
-                _ => 0,
+            let Some((ours, theirs)) = net(Variant::Rust).zip(net(Variant::Mainline)) else {
+                continue;
             };
-            if let Some((ours, theirs)) = net(Variant::Rust).zip(net(Variant::Mainline)) {
-                compare(work, phase, ours, theirs, allowed);
-            }
+            let base = results.base(Case::counted(work, Variant::Mainline), phase);
+            let base = base.filter(|_| phase.has_base());
+            let excess = match base.and_then(|base| i64::try_from(base).ok()) {
+                // As if both booted alike, which is judged by itself.
+                Some(base) => {
+                    let allowance = TIMER + chance(results, work, phase);
+                    excess(work, phase, base + ours, base + theirs, allowance)
+                }
+                None => excess(work, phase, ours, theirs, 0),
+            };
+            found.extend(excess);
         }
     }
     found
 }
 
-/// By how many instructions what is above a base may differ without meaning anything.
-///
-/// Where the next kernel and its page tables end up in memory is decided by what memory is free, so
-/// even for one kernel and one size the jump differs by up to 2 % between layouts. A timer that fires or
-/// does not in a short phase is the rest.
-fn allowance(base: i64) -> i64 {
-    const TIMER: i64 = 25_000;
-    TIMER + base / 50
+/// Instructions by which a phase of the boot may differ without meaning anything: a timer that fires in
+/// it or does not.
+const TIMER: i64 = 25_000;
+
+/// Instructions by which a phase with the jump in it may differ without meaning anything, where different
+/// things were done before. Where the next kernel and its page tables end up is decided by what memory is
+/// free, so even for one kernel and one size the jump differs by up to 2 % between layouts.
+fn chance(results: &Results, work: Work, phase: Phase) -> i64 {
+    if !matches!(phase, Phase::Jump | Phase::Blackout) {
+        return 0;
+    }
+    let jump = results.base(Case::counted(work, Variant::Mainline), Phase::Jump);
+    jump.and_then(|jump| i64::try_from(jump / 50).ok())
+        .unwrap_or(0)
+}
+
+fn excess(work: Work, phase: Phase, ours: i64, theirs: i64, allowance: i64) -> Option<Excess> {
+    (ours - theirs > allowance).then(|| Excess {
+        work,
+        phase,
+        ours,
+        theirs,
+        // More than nothing is more by any ratio.
+        ratio: ratio(ours, theirs).unwrap_or(f64::INFINITY),
+    })
 }
 
 /// Our net figure by mainline's.

@@ -29,20 +29,20 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan, user: u64) -> Result<()> {
     progress(kmsg, "retrieving")?;
     let names = plan.work.session_names()?;
 
-    let mut open = Timer::default();
+    let mut open = Timer::new();
     let device = open.time(Device::open)?;
-    let mut sessions = Timer::default();
+    let mut sessions = Timer::new();
     let mut taken = Vec::with_capacity(names.len());
     for name in names {
         taken.push(sessions.time(|| device.retrieve_session(name))?);
     }
-    let mut files = Timer::default();
+    let mut files = Timer::new();
     let retrieved = match plan.fate {
         Fate::Keep => retrieve(&taken, plan, &mut files)?,
         Fate::Discard => Vec::new(),
     };
     let free = pages::free()?;
-    let mut finish = Timer::default();
+    let mut finish = Timer::new();
     for session in taken {
         finish
             .time(|| session.finish())

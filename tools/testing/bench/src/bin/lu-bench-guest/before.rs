@@ -46,7 +46,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     let device = Device::open()?;
     let mut held = preserve(&device, &contents, &mut before)?;
     if plan.fate == Fate::Discard {
-        let mut timer = Timer::default();
+        let mut timer = Timer::new();
         for session in held {
             timer.time(|| drop(session));
         }
@@ -59,6 +59,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
 
     let anchor = log::anchor(kmsg)?;
     let cost = say_jump(kmsg, 0, anchor)?;
+    tsc::settle();
     say_jump(kmsg, cost, anchor)?;
     let error = kexec::reboot();
     drop(held);
@@ -113,14 +114,14 @@ fn preserve(
     contents: &[Content],
     before: &mut Before,
 ) -> Result<Vec<Session<Outgoing>>> {
-    let mut create = Timer::default();
-    let mut preserve = Timer::default();
     let mut held = Vec::with_capacity(contents.len());
     let free = pages::free()?;
+    let mut create = Timer::new();
     for content in contents {
         let name = content.name.clone();
         held.push(create.time(|| device.create_session(name))?);
     }
+    let mut preserve = Timer::new();
     for (session, content) in held.iter().zip(contents) {
         for (file, token) in content.files.iter().zip(1..) {
             preserve.time(|| session.preserve_fd(Token(token), file))?;

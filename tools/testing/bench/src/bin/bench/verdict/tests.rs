@@ -3,8 +3,6 @@
 use lu_bench::work::Fate;
 
 use super::*;
-use crate::cases::Run;
-use crate::cases::Time;
 use crate::guest::Outcome;
 
 /// Adds a run in which a phase takes so long.
