@@ -8,8 +8,10 @@
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/vmstat.h>
 
 #include "mm/internal.h"
 #include "memfd.h"
@@ -85,6 +87,34 @@ void lu_folio_mark_uptodate(struct folio *folio)
 void lu_folio_set_rmappable(struct folio *folio)
 {
 	folio_set_large_rmappable(folio);
+}
+
+unsigned int lu_pageblock_order(void)
+{
+	return pageblock_order;
+}
+
+bool lu_folio_is_pinnable(struct folio *folio)
+{
+	return folio_is_longterm_pinnable(folio);
+}
+
+/* Turns a reference into a pin; false if the folio must not stay where it is. */
+bool lu_folio_pin_large(struct folio *folio)
+{
+	if (!folio_has_pincount(folio) || try_grab_folio(folio, 1, FOLL_PIN))
+		return false;
+	if (!folio_is_longterm_pinnable(folio)) {
+		unpin_folio(folio);
+		return false;
+	}
+	folio_put(folio);
+	return true;
+}
+
+void lu_count_pins(int nid, enum node_stat_item item, long count)
+{
+	mod_node_page_state(NODE_DATA(nid), item, count);
 }
 
 int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp)

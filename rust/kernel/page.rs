@@ -75,6 +75,14 @@ impl Folio {
         (second & 0xff) as u32
     }
 
+    /// NUMA node.
+    #[inline]
+    pub(super) fn node(&self) -> usize {
+        // SAFETY: By the type invariant the head page exists. The bits of the node do not change.
+        let flags = unsafe { ptr::read_volatile(&raw const (*self.head()).flags.f) };
+        flags >> bindings::LU_NODES_PGSHIFT & bindings::LU_NODES_MASK
+    }
+
     /// Length in bytes.
     #[inline]
     pub(crate) fn size(&self) -> usize {

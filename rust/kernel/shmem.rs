@@ -56,6 +56,12 @@ impl ShmemFile {
         unsafe { NonNull::new_unchecked(inode) }
     }
 
+    /// What finds the folios of the file.
+    pub(super) fn mapping(&self) -> NonNull<bindings::address_space> {
+        // SAFETY: The file is open, hence its inode exists, and has a mapping.
+        unsafe { NonNull::new_unchecked((*self.inode().as_ptr()).i_mapping) }
+    }
+
     /// A number that all files of the same inode share, and no others at the same time.
     pub(crate) fn inode_id(&self) -> usize {
         self.inode().as_ptr() as usize

@@ -20,3 +20,18 @@ in_all_directions!(
             .map(drop)
     }
 );
+
+in_all_directions!(
+    scattered_pages_survive_and_those_between_are_free_again,
+    |direction| {
+        LiveUpdate::new(
+            "scattered_pages_survive_and_those_between_are_free_again",
+            direction,
+        )
+        .program(Program::ours("memfd_scattered"))
+        .quiet()
+        .ktap_after_update(1)
+        .run()
+        .map(drop)
+    }
+);
