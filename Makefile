@@ -6,7 +6,7 @@ BUILD := tools/build
 
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
-export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE
+export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE BENCH
 
 .PHONY: help
 help:
@@ -16,6 +16,8 @@ help:
 	@echo '  make demo [FROM=V] [TO=V]   boot a kernel in QEMU, preserve real data, live-update'
 	@echo '                              into another kernel, get the data back'
 	@echo '  make test                   check, build and test everything; ends with a verdict'
+	@echo '  make bench [BENCH=quick] [ARGS=...]'
+	@echo '                              measure it side by side with mainline; ARGS=--help says more'
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
 	@echo '  make mount KDIR=DIR         DIR/kernel/liveupdate becomes this repository;'
@@ -74,6 +76,10 @@ demo: setup
 .PHONY: test
 test: setup
 	@$(BUILD)/run-tests.sh
+
+.PHONY: bench
+bench: setup
+	@$(BUILD)/bench.sh --json logs/bench.json --svg logs/bench.svg $(ARGS)
 
 .PHONY: clean
 clean:

@@ -2,12 +2,9 @@
 
 //! What the guest says to the host.
 
-use lu_guest::line;
+use lu_guest::message::ConsoleMessage;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// What a message begins with on the console.
-pub const PREFIX: &str = "lu-demo: ";
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,42 +71,10 @@ pub enum Message {
     },
 }
 
-impl Message {
-    /// The line for the console, without a newline.
-    ///
-    /// # Panics
-    ///
-    /// Never: strings, numbers and options of them can be written as JSON.
-    #[must_use]
-    pub fn to_line(&self) -> String {
-        line::write(PREFIX, self).expect("a message can be written as JSON")
-    }
+impl ConsoleMessage for Message {
+    const PREFIX: &'static str = "lu-demo: ";
 
-    /// Reads a line of the console, if it has a message in it.
-    #[must_use]
-    pub fn from_line(line: &str) -> Option<serde_json::Result<Self>> {
-        line::read(PREFIX, line)
-    }
-
-    /// Reports a failure.
-    #[must_use]
-    pub fn failed(error: &str, help: Option<&str>) -> Self {
-        Self::Failed {
-            error: line::shorten(error),
-            help: help.map(str::to_owned),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_survives_the_console() {
-        let message = Message::failed("two\nlines and a \"quote\"", Some("help"));
-        let seen = format!("[    1.234567] {}\r", message.to_line());
-        assert_eq!(Message::from_line(&seen).unwrap().unwrap(), message);
-        assert!(Message::from_line("[    0.0] Linux version 7.3").is_none());
+    fn failed(error: String, help: Option<String>) -> Self {
+        Self::Failed { error, help }
     }
 }

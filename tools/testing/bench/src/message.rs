@@ -2,12 +2,9 @@
 
 //! What the guest says to the host.
 
-use lu_guest::line;
+use lu_guest::message::ConsoleMessage;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// What a message begins with on the console.
-pub const PREFIX: &str = "lu-bench: ";
 
 /// One moment, by both clocks: relates the time in front of a line of the kernel's log to the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,29 +91,10 @@ pub enum Message {
     },
 }
 
-impl Message {
-    /// The line for the console, without a newline.
-    ///
-    /// # Panics
-    ///
-    /// Never: numbers, strings and options of them can be written as JSON.
-    #[must_use]
-    pub fn to_line(&self) -> String {
-        line::write(PREFIX, self).expect("a message can be written as JSON")
-    }
+impl ConsoleMessage for Message {
+    const PREFIX: &'static str = "lu-bench: ";
 
-    /// Reads a line of the console, if it has a message in it.
-    #[must_use]
-    pub fn from_line(line: &str) -> Option<serde_json::Result<Self>> {
-        line::read(PREFIX, line)
-    }
-
-    /// Reports a failure.
-    #[must_use]
-    pub fn failed(error: &str, help: Option<&str>) -> Self {
-        Self::Failed {
-            error: line::shorten(error),
-            help: help.map(str::to_owned),
-        }
+    fn failed(error: String, help: Option<String>) -> Self {
+        Self::Failed { error, help }
     }
 }

@@ -11,15 +11,15 @@ use serde::de::DeserializeOwned;
 
 use crate::kmsg::Kmsg;
 use crate::machine;
+use crate::message::ConsoleMessage;
+use crate::message::shorten;
 
 /// Runs `work` as the init of a virtual machine that has live update, and ends with the machine.
 ///
-/// Both `hello`, said before anything else, and what `failed` makes of an error and of how to help it,
-/// are lines for the console.
-pub fn run<P: DeserializeOwned>(
+/// `hello` is said before anything else, and an error after everything.
+pub fn run<M: ConsoleMessage, P: DeserializeOwned>(
     plan: &str,
-    hello: &str,
-    failed: impl FnOnce(&str, Option<&str>) -> String,
+    hello: &M,
     work: impl FnOnce(&mut Kmsg, P) -> Result<()>,
 ) -> ExitCode {
     if std::process::id() != 1 {
@@ -38,9 +38,9 @@ pub fn run<P: DeserializeOwned>(
         let cause = error
             .chain()
             .find_map(|cause| cause.downcast_ref::<liveupdate::Error>());
-        let help = cause.map(liveupdate::Error::help);
+        let help = cause.map(|error| error.help().to_owned());
         // If this fails too, the host notices the silence.
-        let _ = kmsg.say(&failed(&format!("{error:#}"), help));
+        let _ = kmsg.say(&M::failed(shorten(&format!("{error:#}")), help));
     }
     machine::power_off()
 }

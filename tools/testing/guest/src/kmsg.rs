@@ -10,6 +10,8 @@ use std::io::Write;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::message::ConsoleMessage;
+
 /// The log, open for writing.
 #[derive(Debug)]
 pub struct Kmsg {
@@ -27,12 +29,21 @@ impl Kmsg {
         Ok(Self { file })
     }
 
-    /// Says a line. One write is one line of the log.
+    /// Says a message.
     ///
     /// # Errors
     ///
     /// The kernel does not take it.
-    pub fn say(&mut self, line: &str) -> Result<()> {
+    pub fn say(&mut self, message: &impl ConsoleMessage) -> Result<()> {
+        self.write(&message.to_line())
+    }
+
+    /// Writes a line. One write is one line of the log.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not take it.
+    pub fn write(&mut self, line: &str) -> Result<()> {
         // Level 5, a notice, which the console shows unless told otherwise.
         let line = format!("<5>{line}\n");
         self.file

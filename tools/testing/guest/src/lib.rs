@@ -8,5 +8,5 @@
 
 pub mod init;
 pub mod kmsg;
-pub mod line;
 pub mod machine;
+pub mod message;

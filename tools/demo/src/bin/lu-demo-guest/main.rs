@@ -4,7 +4,6 @@
 
 mod after;
 mod before;
-mod console;
 
 use std::process::ExitCode;
 
@@ -12,28 +11,24 @@ use lu_demo::PLAN_PATH;
 use lu_demo::Plan;
 use lu_demo::message::Message;
 use lu_guest::init;
+use lu_guest::kmsg::Kmsg;
 use lu_guest::machine;
-
-use crate::console::Console;
 
 fn main() -> ExitCode {
     let hello = Message::Hello {
         release: machine::release(),
     };
-    init::run(
-        PLAN_PATH,
-        &hello.to_line(),
-        |error, help| Message::failed(error, help).to_line(),
-        |kmsg, plan| {
-            let mut console = Console::new(kmsg);
-            match plan {
-                Plan::Before {
-                    seed,
-                    sessions,
-                    big_bytes,
-                } => before::run(&mut console, seed, sessions, big_bytes),
-                Plan::After { shuffle_seed } => after::run(&mut console, shuffle_seed),
-            }
-        },
-    )
+    init::run(PLAN_PATH, &hello, |kmsg, plan| match plan {
+        Plan::Before {
+            seed,
+            sessions,
+            big_bytes,
+        } => before::run(kmsg, seed, sessions, big_bytes),
+        Plan::After { shuffle_seed } => after::run(kmsg, shuffle_seed),
+    })
+}
+
+/// Says that something begins which takes a while.
+fn progress(kmsg: &mut Kmsg, text: &str) -> anyhow::Result<()> {
+    kmsg.say(&Message::Progress { text: text.into() })
 }

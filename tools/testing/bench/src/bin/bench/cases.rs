@@ -64,6 +64,9 @@ impl Run {
         const EACH_FILE: f64 = 1e-4;
         /// A pair of scattered folios of mainline: what makes its early boot quadratic.
         const EACH_PAIR: f64 = 3e-8;
+        if self.refusal().is_some() {
+            return 0.0;
+        }
         let count = |count: u64| u32::try_from(count).map_or(f64::MAX, f64::from);
         let (pages, scattered) = (count(self.work.all_pages()), count(self.scattered()));
         let read = match self.fate {

@@ -17,7 +17,7 @@ use crate::results::each;
 const WIDTH: f64 = 430.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
-const TOP: f64 = 50.0;
+const TOP: f64 = 56.0;
 const PLOT_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 200.0;
 
@@ -43,9 +43,13 @@ struct Panel {
 pub(crate) fn draw(results: &Results) -> String {
     let panels = [
         layouts(results, "ingest, above nothing preserved", Phase::Ingest),
+        layouts(
+            results,
+            "blackout, above nothing preserved",
+            Phase::Blackout,
+        ),
         layouts(results, "preserve", Phase::Preserve),
         layouts(results, "retrieve", Phase::FdRetrieve),
-        layouts(results, "finish without retrieve", Phase::Discard),
         counts(results, "n sessions", Work::sessions, &SESSION_PHASES),
         counts(results, "n files in one session", Work::files, &FILE_PHASES),
     ];
@@ -166,7 +170,7 @@ impl Panel {
             self.title,
             "font-weight=\"bold\"",
         )?;
-        text(svg, (LEFT, 34.0), "start", self.unit, "fill=\"#555\"")?;
+        text(svg, (LEFT, TOP - 20.0), "start", self.unit, "fill=\"#555\"")?;
         for value in steps(from_x, to_x) {
             line(svg, (at_x(value), TOP), (at_x(value), TOP + PLOT_HEIGHT))?;
             let place = (at_x(value), TOP + PLOT_HEIGHT + 15.0);
@@ -194,20 +198,16 @@ impl Panel {
     /// The names in their colours, once for both implementations.
     fn legend(&self, svg: &mut String) -> std::fmt::Result {
         let named = self.curves.iter().filter(|curve| !curve.dashed);
-        for (place, curve) in named.enumerate() {
-            let name = curve.name.split(',').next().unwrap_or_default();
-            let y = TOP + 14.0 + 13.0 * number(place);
-            let colour = format!("fill=\"{}\"", curve.colour);
-            text(svg, (LEFT + PLOT_WIDTH - 6.0, y), "end", name, &colour)?;
-        }
-        let place = (LEFT + PLOT_WIDTH, TOP - 6.0);
-        text(
-            svg,
-            place,
-            "end",
-            "solid: rust, dashed: mainline",
-            "fill=\"#555\"",
-        )
+        let names: Vec<String> = named
+            .map(|curve| {
+                let name = curve.name.split(',').next().unwrap_or_default();
+                format!("<tspan fill=\"{}\">{name}</tspan>", curve.colour)
+            })
+            .collect();
+        let right = LEFT + PLOT_WIDTH;
+        text(svg, (right, TOP - 6.0), "end", &names.join(" \u{b7} "), "")?;
+        let dashes = "solid: rust, dashed: mainline";
+        text(svg, (right, TOP - 20.0), "end", dashes, "fill=\"#555\"")
     }
 }
 

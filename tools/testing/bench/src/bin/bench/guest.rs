@@ -14,12 +14,12 @@ use lu_bench::NEXT_KERNEL_PATH;
 use lu_bench::PAGE_BYTES;
 use lu_bench::PLAN_PATH;
 use lu_bench::message::Message;
-use lu_bench::message::PREFIX;
 use lu_bench::work::Fate;
 use lu_bench::work::Layout;
 use lu_bench::work::Plan;
 use lu_bench::work::Role;
 use lu_bench::work::Work;
+use lu_guest::message::ConsoleMessage;
 use lu_vm::Arch;
 use lu_vm::Boot;
 use lu_vm::Initramfs;
@@ -107,7 +107,7 @@ fn root(kernels: &Kernels, spec: &Spec, role: Role) -> Result<Initramfs> {
 fn listen(vm: &mut Vm) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
     loop {
-        let line = vm.wait_for(PREFIX)?;
+        let line = vm.wait_for(Message::PREFIX)?;
         let Some(message) = Message::from_line(&line) else {
             continue;
         };

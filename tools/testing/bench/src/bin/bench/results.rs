@@ -106,6 +106,23 @@ impl Results {
     }
 }
 
+#[cfg(test)]
+impl Results {
+    /// Adds that a phase took so long in a run.
+    pub(crate) fn add(&mut self, run: Run, phase: Phase, ticks: u64) {
+        let outcome = self.runs.entry(run).or_insert_with(|| {
+            Ok(Outcome {
+                releases: Default::default(),
+                phases: Default::default(),
+                metadata_pages: 0,
+            })
+        });
+        if let Ok(outcome) = outcome {
+            outcome.phases.insert(phase, ticks);
+        }
+    }
+}
+
 /// A live update of one implementation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
@@ -136,4 +153,77 @@ pub(crate) fn ratio(ours: i64, theirs: i64) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "nobody reads the 16th digit")]
 pub(crate) fn each(figure: i64, count: u64) -> f64 {
     figure as f64 / count.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use lu_bench::work::Layout;
+
+    use super::*;
+
+    const WORK: Work = Work {
+        layout: Layout::Thp,
+        pages: 4096,
+        sessions: 1,
+        sets: 1,
+    };
+
+    fn run(time: Time, fate: Fate) -> Run {
+        Run::new(WORK, Variant::Rust, time, fate)
+    }
+
+    #[test]
+    fn what_is_above_nothing_may_be_less() {
+        let mut results = Results::default();
+        let keep = run(Time::Instructions, Fate::Keep);
+        results.add(keep, Phase::Jump, 90);
+        results.add(keep, Phase::Finish, 7);
+        let case = Case::counted(WORK, Variant::Rust);
+        assert_eq!(results.net(case, Phase::Jump), None);
+        results.add(keep.base(), Phase::Jump, 100);
+        results.add(keep.base(), Phase::Finish, 1);
+        assert_eq!(results.net(case, Phase::Jump), Some(-10));
+        // Nothing preserved is no base where there is nothing to do then.
+        assert_eq!(results.net(case, Phase::Finish), Some(7));
+    }
+
+    #[test]
+    fn discarding_has_runs_of_its_own() {
+        let mut results = Results::default();
+        let discard = run(Time::Instructions, Fate::Discard);
+        results.add(run(Time::Instructions, Fate::Keep), Phase::Preserve, 1);
+        results.add(discard, Phase::Preserve, 2);
+        results.add(discard, Phase::Unpreserve, 3);
+        let case = Case::counted(WORK, Variant::Rust);
+        assert_eq!(results.total(case, Phase::Preserve), Some(1));
+        assert_eq!(results.total(case, Phase::Unpreserve), Some(3));
+        assert_eq!(results.total(case, Phase::Discard), None);
+    }
+
+    #[test]
+    fn of_attempts_by_the_wall_clock_the_one_in_the_middle_counts() {
+        let mut results = Results::default();
+        for (attempt, ticks) in (0..).zip([50, 10, 20]) {
+            results.add(run(Time::Wall(attempt), Fate::Keep), Phase::Preserve, ticks);
+        }
+        let wall = Case {
+            work: WORK,
+            variant: Variant::Rust,
+            wall: true,
+        };
+        assert_eq!(results.total(wall, Phase::Preserve), Some(20));
+        let counted = Case {
+            wall: false,
+            ..wall
+        };
+        assert_eq!(results.total(counted, Phase::Preserve), None);
+    }
+
+    #[test]
+    fn there_is_no_ratio_to_nothing() {
+        assert_eq!(ratio(1, 2), Some(0.5));
+        assert_eq!(ratio(-1, 2), Some(-0.5));
+        assert_eq!(ratio(1, 0), None);
+        assert_eq!(ratio(1, -1), None);
+    }
 }

@@ -107,7 +107,7 @@ fn row(
         nets.extend(net);
     }
     let ratio = match nets[..] {
-        [ours, theirs] => ratio(ours, theirs).map(|ratio| format!("{ratio:.4}")),
+        [ours, theirs] => ratio(ours, theirs).map(digits),
         _ => None,
     };
     writeln!(text, "{:>10}", show(ratio))
@@ -129,11 +129,7 @@ fn metadata(text: &mut String, results: &Results, work: Work) -> std::fmt::Resul
     }
     let both = bytes(Variant::Rust).zip(bytes(Variant::Mainline));
     let ratio = both.and_then(|(ours, theirs)| ratio(ours, theirs));
-    writeln!(
-        text,
-        "{:>10}",
-        show(ratio.map(|ratio| format!("{ratio:.4}")))
-    )
+    writeln!(text, "{:>10}", show(ratio.map(digits)))
 }
 
 fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
@@ -143,7 +139,7 @@ fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
     )?;
     for target in &TARGETS {
         let measured = target.measure(results);
-        let shown = show(measured.map(|measured| format!("{measured:.4}")));
+        let shown = show(measured.map(digits));
         let verdict = target.verdict(measured);
         let (what, limit) = (target.what, target.limit);
         writeln!(text, "  {verdict:13} {what}: {shown} (at most {limit})")?;
@@ -156,6 +152,14 @@ fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// A ratio, to the digits that matter where it is small.
+fn digits(ratio: f64) -> String {
+    match ratio {
+        ..0.01 => format!("{ratio:.6}"),
+        _ => format!("{ratio:.4}"),
+    }
 }
 
 fn show<T: ToString>(figure: Option<T>) -> String {

@@ -68,7 +68,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan, user: u64) -> Result<()> {
         checksum,
         freed_pages,
     };
-    kmsg.say(&Message::After(after).to_line())
+    kmsg.say(&Message::After(after))
 }
 
 /// Retrieves all files of all sessions.

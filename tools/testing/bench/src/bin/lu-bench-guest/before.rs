@@ -55,7 +55,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
         held = preserve(&device, &contents, &mut Before::default())?;
     }
     drop(device);
-    kmsg.say(&Message::Before(before).to_line())?;
+    kmsg.say(&Message::Before(before))?;
 
     let anchor = log::anchor(kmsg)?;
     let cost = say_jump(kmsg, 0, anchor)?;
@@ -74,13 +74,13 @@ fn say_jump(kmsg: &mut Kmsg, cost: u64, anchor: Anchor) -> Result<u64> {
         cost,
         anchor,
     };
-    kmsg.say(&message.to_line())?;
+    kmsg.say(&message)?;
     Ok(tsc::now() - ticks)
 }
 
 pub(crate) fn progress(kmsg: &mut Kmsg, text: &str) -> Result<()> {
     let text = text.to_owned();
-    kmsg.say(&Message::Progress { text }.to_line())
+    kmsg.say(&Message::Progress { text })
 }
 
 /// Digests all files of all sessions.

@@ -79,7 +79,7 @@ pub(crate) fn anchor(kmsg: &mut Kmsg) -> Result<Anchor> {
     let mut log = Log::open()?;
     rustix::fs::seek(&log.file, SeekFrom::End(0)).context("skipping the log")?;
     let ticks = tsc::now();
-    kmsg.say(TICK)?;
+    kmsg.write(TICK)?;
     while let Some(record) = log.next()? {
         if record.text == TICK {
             let micros = record.micros;

@@ -24,13 +24,8 @@ fn main() -> ExitCode {
     let hello = Message::Hello {
         release: machine::release(),
     };
-    init::run(
-        PLAN_PATH,
-        &hello.to_line(),
-        |error, help| Message::failed(error, help).to_line(),
-        |kmsg, plan: Plan| match plan.role {
-            Role::Before => before::run(kmsg, &plan),
-            Role::After => after::run(kmsg, &plan, user),
-        },
-    )
+    init::run(PLAN_PATH, &hello, |kmsg, plan: Plan| match plan.role {
+        Role::Before => before::run(kmsg, &plan),
+        Role::After => after::run(kmsg, &plan, user),
+    })
 }

@@ -3,19 +3,6 @@
 use lu_bench::work::Fate;
 
 use super::*;
-use crate::guest::Outcome;
-
-/// Adds a run in which a phase takes so long.
-fn add(results: &mut Results, run: Run, phase: Phase, ticks: u64) {
-    let entry = results.runs.entry(run).or_insert_with(|| {
-        Ok(Outcome {
-            releases: Default::default(),
-            phases: Default::default(),
-            metadata_pages: 0,
-        })
-    });
-    entry.as_mut().unwrap().phases.insert(phase, ticks);
-}
 
 fn run(work: Work, variant: Variant) -> Run {
     Run::new(work, variant, Time::Instructions, Fate::Keep)
@@ -25,8 +12,8 @@ fn run(work: Work, variant: Variant) -> Run {
 fn results(work: Work, phase: Phase, ours: [u64; 2], theirs: [u64; 2]) -> Results {
     let mut results = Results::default();
     for (variant, [base, total]) in [(Variant::Rust, ours), (Variant::Mainline, theirs)] {
-        add(&mut results, run(work, variant).base(), phase, base);
-        add(&mut results, run(work, variant), phase, total);
+        results.add(run(work, variant).base(), phase, base);
+        results.add(run(work, variant), phase, total);
     }
     results
 }
@@ -72,13 +59,8 @@ fn the_worst_size_counts() {
         measure("preserve, scattered", &results),
         (Some(0.7), "PASS")
     );
-    add(&mut results, run(large, Variant::Rust), Phase::Preserve, 80);
-    add(
-        &mut results,
-        run(large, Variant::Mainline),
-        Phase::Preserve,
-        100,
-    );
+    results.add(run(large, Variant::Rust), Phase::Preserve, 80);
+    results.add(run(large, Variant::Mainline), Phase::Preserve, 100);
     assert_eq!(
         measure("preserve, scattered", &results),
         (Some(0.8), "MISS")
@@ -116,12 +98,7 @@ fn growth_is_of_the_cost_of_one() {
     let what = "n sessions, n files in a session: cost of one among the most, by that among 100";
     let mut results = Results::default();
     let mut set = |work: Work, ticks| {
-        add(
-            &mut results,
-            run(work, Variant::Rust),
-            Phase::Preserve,
-            ticks,
-        );
+        results.add(run(work, Variant::Rust), Phase::Preserve, ticks);
     };
     set(Work::sessions(100), 100_000);
     set(Work::sessions(1_000), 1_000_000);
