@@ -30,5 +30,8 @@ for variant in $variants; do
 	esac
 	export_image "$variant" a "$BUILD_SCRIPTS/config/bench.config" || die "the kernel to measure ($variant) could not be built"
 done
+# The benchmark itself limits the guests that run at once.
+LU_VM_JOBS=${LU_VM_JOBS:-$(nproc)}
+export LU_VM_JOBS
 cd "$REPO"
 exec cargo run --quiet --release -p lu-bench --bin bench -- "$@"

@@ -2,6 +2,7 @@
 
 //! What can be asked for.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -55,7 +56,7 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) wall: Option<u32>,
 
-    /// How many guests run at once. Counts do not depend on it; those by the wall clock run alone.
+    /// How many guests run at once, as far as there is memory for them. Counts do not depend on it; those by the wall clock run alone.
     #[arg(long, default_value_t = default_jobs())]
     pub(crate) jobs: usize,
     /// What content and random orders are drawn from.
@@ -72,9 +73,9 @@ pub(crate) struct Cli {
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// As many as there are processors, but no more than fit into memory at the greatest size.
+/// As many as there are processors.
 fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().min(2))
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Whose implementation a kernel has.

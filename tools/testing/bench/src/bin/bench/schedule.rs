@@ -5,12 +5,15 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
+use std::fs;
+use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use anyhow::Context;
 use anyhow::Result;
 use lu_bench::work::Fate;
 
@@ -67,6 +70,8 @@ pub(crate) fn execute(
             seconds,
             ..State::default()
         }),
+        ended: Condvar::new(),
+        budget_mib: budget_mib()?,
     };
     let jobs = cli.jobs.max(1);
     eprintln!(
@@ -98,12 +103,18 @@ struct Team<'a> {
     wall: Clock,
     start: Instant,
     state: Mutex<State>,
+    /// A run has ended.
+    ended: Condvar,
+    /// What guests that run at once may have together.
+    budget_mib: u64,
 }
 
 /// What they share.
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Run>,
+    /// Memory of the guests that run.
+    running_mib: u64,
     /// How many there are in all, and how many were begun.
     all: usize,
     begun: usize,
@@ -140,11 +151,23 @@ impl Team<'_> {
     }
 
     fn next(&self) -> Option<(String, Run)> {
-        let mut state = self.lock();
+        // One guest may have as much as it needs; whether that is there, QEMU will say.
+        let too_much = |state: &mut State| {
+            let next = state
+                .waiting
+                .front()
+                .map_or(0, |run| u64::from(run.memory_mib));
+            state.running_mib > 0 && state.running_mib + next > self.budget_mib
+        };
+        let mut state = self
+            .ended
+            .wait_while(self.lock(), too_much)
+            .unwrap_or_else(PoisonError::into_inner);
         if state.failure.is_some() {
             return None;
         }
         let run = state.waiting.pop_front()?;
+        state.running_mib += u64::from(run.memory_mib);
         state.begun += 1;
         Some((format!("[{:>3}/{}]", state.begun, state.all), run))
     }
@@ -177,6 +200,8 @@ impl Team<'_> {
     /// Keeps what came of a run, and gives the minutes that the others are estimated to take.
     fn done(&self, run: &Run, outcome: Result<Result<guest::Outcome, String>>) -> f64 {
         let mut state = self.lock();
+        state.running_mib -= u64::from(run.memory_mib);
+        self.ended.notify_all();
         state.done += run.estimate();
         match outcome {
             Ok(result) => {
@@ -188,6 +213,21 @@ impl Team<'_> {
         let spent = self.start.elapsed().as_secs_f64();
         (state.seconds - state.done).max(0.0) * (spent / state.done) / 60.0
     }
+}
+
+/// Memory that guests may have, in MiB: four fifths of what is available.
+fn budget_mib() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
+    let kib: u64 = text
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemAvailable:")?
+                .trim()
+                .strip_suffix(" kB")
+        })
+        .and_then(|number| number.parse().ok())
+        .context("/proc/meminfo does not say how much memory is available")?;
+    Ok(kib / 1024 / 5 * 4)
 }
 
 /// A run, for people.
