@@ -312,7 +312,7 @@ TEST_F(session, preserving_and_giving_back_leaks_no_memory)
 
 	ASSERT_GE(memfd, 0);
 	ASSERT_EQ(ftruncate(memfd, 256 * PAGE), 0);
-	for (int cycle = 0; cycle < 510; cycle++) {
+	for (int cycle = 0; cycle < 2010; cycle++) {
 		int session = lu_create(self->device, "cycle");
 
 		ASSERT_GE(session, 0);
@@ -323,8 +323,8 @@ TEST_F(session, preserving_and_giving_back_leaks_no_memory)
 			before = lu_meminfo("MemFree");
 	}
 	after = lu_meminfo("MemFree");
-	/* One leaked page a cycle is 2000 KiB; free lists move by a few hundred. */
-	EXPECT_GT(after, before - 1000);
+	/* One leaked page a cycle is 8000 KiB; free lists move by one or two thousand. */
+	EXPECT_GT(after, before - 4000);
 	close(memfd);
 }
 
