@@ -192,21 +192,12 @@ impl Plan {
 
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::NOTHING => f.write_str("nothing preserved"),
-            Self {
-                pages: 1,
-                sessions,
-                sets: 1,
-                ..
-            } if sessions > 1 => write!(f, "{sessions} sessions with a file each"),
-            Self {
-                pages: 1,
-                sessions: 1,
-                sets,
-                ..
-            } => write!(f, "one session with {sets} files"),
-            Self { layout, pages, .. } => write!(f, "{layout}, {pages} folios"),
+        match (self.layout, self.pages, self.sessions, self.sets) {
+            (Layout::Nothing, ..) => f.write_str("nothing preserved"),
+            (_, 1, 1, 1) => f.write_str("a session with a file"),
+            (_, 1, 1, files) => write!(f, "a session with {files} files"),
+            (_, 1, sessions, _) => write!(f, "{sessions} sessions with a file each"),
+            (layout, pages, ..) => write!(f, "{layout}, {pages} folios"),
         }
     }
 }

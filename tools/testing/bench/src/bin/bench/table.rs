@@ -13,6 +13,7 @@ use crate::results::Results;
 use crate::results::each;
 use crate::results::ratio;
 use crate::verdict;
+use crate::verdict::Excess;
 use crate::verdict::TARGETS;
 
 /// The order of columns.
@@ -144,11 +145,22 @@ fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
         let (what, limit) = (target.what, target.limit);
         writeln!(text, "  {verdict:13} {what}: {shown} (at most {limit})")?;
     }
-    let excesses = verdict::excesses(results);
+    above_mainline(text, &verdict::excesses(results))
+}
+
+/// For each phase that is above mainline's anywhere, how often it is, and the worst.
+fn above_mainline(text: &mut String, excesses: &[Excess]) -> std::fmt::Result {
     if !excesses.is_empty() {
-        writeln!(text, "\nAbove mainline:")?;
-        for excess in excesses {
-            writeln!(text, "  {excess}")?;
+        writeln!(text, "\nAbove mainline (all of them are in the JSON):")?;
+    }
+    for phase in Phase::ALL {
+        let mut found: Vec<&Excess> = excesses
+            .iter()
+            .filter(|excess| excess.phase == phase)
+            .collect();
+        found.sort_by(|one, other| one.ratio.total_cmp(&other.ratio));
+        if let Some(worst) = found.last() {
+            writeln!(text, "  in {:2} cases; the worst: {worst}", found.len())?;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use lu_bench::work::Fate;
 use lu_bench::work::Layout;
 use lu_bench::work::Work;
 
@@ -161,6 +162,7 @@ impl Target {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Excess {
     pub(crate) work: Work,
+    pub(crate) memory_mib: u32,
     pub(crate) phase: Phase,
     pub(crate) ours: i64,
     pub(crate) theirs: i64,
@@ -171,6 +173,7 @@ impl fmt::Display for Excess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             work,
+            memory_mib,
             phase,
             ours,
             theirs,
@@ -178,7 +181,7 @@ impl fmt::Display for Excess {
         } = self;
         write!(
             f,
-            "{work}: {}: {ours}, mainline {theirs}: {ratio:.3}",
+            "{}, {work}, {memory_mib} MiB: {ours}, mainline {theirs}, ratio {ratio:.4}",
             phase.name()
         )
     }
@@ -186,62 +189,71 @@ impl fmt::Display for Excess {
 
 /// All phases that take longer than mainline's: of a boot by itself, and of what is preserved.
 pub(crate) fn excesses(results: &Results) -> Vec<Excess> {
-    let mut found = Vec::new();
-    for run in results.bases() {
-        for phase in Phase::ALL.into_iter().filter(|phase| phase.has_base()) {
-            let total = |variant| {
-                let run = Run { variant, ..run };
-                i64::try_from(results.phase(&run, phase)?).ok()
-            };
-            // Each pair of runs once.
-            let counted = run.variant == Variant::Mainline && run.time == Time::Instructions;
-            let both = total(Variant::Rust).zip(total(Variant::Mainline));
-            if let Some((ours, theirs)) = both.filter(|_| counted) {
-                found.extend(excess(run.work, phase, ours, theirs, TIMER));
-            }
-        }
-    }
-    for work in results.works() {
-        for phase in Phase::ALL {
-            let net = |variant| results.net(Case::counted(work, variant), phase);
-            let Some((ours, theirs)) = net(Variant::Rust).zip(net(Variant::Mainline)) else {
-                continue;
-            };
-            let base = results.base(Case::counted(work, Variant::Mainline), phase);
-            let base = base.filter(|_| phase.has_base());
-            let excess = match base.and_then(|base| i64::try_from(base).ok()) {
-                // As if both booted alike, which is judged by itself.
-                Some(base) => {
-                    let allowance = TIMER + chance(results, work, phase);
-                    excess(work, phase, base + ours, base + theirs, allowance)
-                }
-                None => excess(work, phase, ours, theirs, 0),
-            };
-            found.extend(excess);
-        }
-    }
-    found
+    let boots = results.bases().into_iter().flat_map(|run| {
+        // Each pair of runs once.
+        let counted = run.variant == Variant::Mainline && run.time == Time::Instructions;
+        let phases = Phase::ALL
+            .into_iter()
+            .filter(move |phase| counted && phase.has_base());
+        phases.filter_map(move |phase| {
+            let total = |variant| results.phase(&Run { variant, ..run }, phase);
+            let ours = i64::try_from(total(Variant::Rust)?).ok()?;
+            let theirs = i64::try_from(total(Variant::Mainline)?).ok()?;
+            excess(&run, phase, [ours, theirs], noise(phase))
+        })
+    });
+    let works = results.works().into_iter().flat_map(|work| {
+        let run = Run::new(work, Variant::Mainline, Time::Instructions, Fate::Keep);
+        let compare = move |phase| above(results, &run, phase);
+        Phase::ALL.into_iter().filter_map(compare)
+    });
+    boots.chain(works).collect()
 }
 
-/// Instructions by which a phase of the boot may differ without meaning anything: a timer that fires in
-/// it or does not.
-const TIMER: i64 = 25_000;
-
-/// Instructions by which a phase with the jump in it may differ without meaning anything, where different
-/// things were done before. Where the next kernel and its page tables end up is decided by what memory is
-/// free, so even for one kernel and one size the jump differs by up to 2 % between layouts.
-fn chance(results: &Results, work: Work, phase: Phase) -> i64 {
-    if !matches!(phase, Phase::Jump | Phase::Blackout) {
-        return 0;
+/// Compares what a phase takes above nothing preserved.
+fn above(results: &Results, run: &Run, phase: Phase) -> Option<Excess> {
+    let case = |variant| Case::counted(run.work, variant);
+    let ours = results.net(case(Variant::Rust), phase)?;
+    let theirs = results.net(case(Variant::Mainline), phase)?;
+    if !phase.has_base() {
+        return excess(run, phase, [ours, theirs], 0);
     }
-    let jump = results.base(Case::counted(work, Variant::Mainline), Phase::Jump);
-    jump.and_then(|jump| i64::try_from(jump / 50).ok())
-        .unwrap_or(0)
+    // As if both booted alike, which is judged by itself.
+    let base = |phase| i64::try_from(results.base(case(Variant::Mainline), phase)?).ok();
+    let boot = base(phase)?;
+    let chance = match phase {
+        Phase::Jump | Phase::Blackout => base(Phase::Jump)? / JUMP_CHANCE,
+        _ => 0,
+    };
+    excess(
+        run,
+        phase,
+        [boot + ours, boot + theirs],
+        noise(phase) + chance,
+    )
 }
 
-fn excess(work: Work, phase: Phase, ours: i64, theirs: i64, allowance: i64) -> Option<Excess> {
+/// Instructions by which a phase of the boot may differ without meaning anything: so much it does
+/// between runs in which there is nothing to be done. Calls may differ by nothing.
+fn noise(phase: Phase) -> i64 {
+    match phase {
+        Phase::Freeze => 5_000,
+        Phase::Jump => 25_000,
+        Phase::Ingest => 100_000,
+        Phase::Boot => 100_000,
+        Phase::Blackout => 230_000,
+        _ => 0,
+    }
+}
+
+/// The part of the jump, one by this, by which a phase that contains it may differ without meaning anything
+/// where different things were done before: it does, for one kernel in as much memory, with the layout.
+const JUMP_CHANCE: i64 = 16;
+
+fn excess(run: &Run, phase: Phase, [ours, theirs]: [i64; 2], allowance: i64) -> Option<Excess> {
     (ours - theirs > allowance).then(|| Excess {
-        work,
+        work: run.work,
+        memory_mib: run.memory_mib,
         phase,
         ours,
         theirs,
