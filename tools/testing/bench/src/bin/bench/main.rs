@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<ExitCode> {
     let kernels = kernels(cli)?;
     let runs = schedule::plan(cli);
-    let results = schedule::execute(cli, &kernels, &runs)?;
+    let (results, failure) = schedule::execute(cli, &kernels, &runs)?;
     print!("{}", table::report(&results));
     if let Some(path) = &cli.json {
         let text = serde_json::to_string_pretty(&json::report(cli, &results))?;
@@ -53,6 +53,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
     if let Some(path) = &cli.svg {
         write(path, chart::draw(&results).trim_end())?;
+    }
+    if let Some(error) = failure {
+        return Err(error.context("not all was measured"));
     }
     Ok(match verdict::excesses(&results)[..] {
         [] => ExitCode::SUCCESS,

@@ -45,12 +45,13 @@ pub(crate) fn plan(cli: &Cli) -> Vec<Run> {
     runs
 }
 
-/// Makes the runs. Those that count instructions may run side by side.
+/// Makes the runs. Those that count instructions may run side by side. After a failure none is begun any more,
+/// but what was measured until then is there.
 pub(crate) fn execute(
     cli: &Cli,
     kernels: &BTreeMap<Variant, Kernels>,
     runs: &[Run],
-) -> Result<Results> {
+) -> Result<(Results, Option<anyhow::Error>)> {
     let (alone, together): (Vec<Run>, Vec<Run>) = runs
         .iter()
         .partition(|run| matches!(run.time, Time::Wall(_)));
@@ -90,10 +91,7 @@ pub(crate) fn execute(
         .state
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    match state.failure {
-        Some(error) => Err(error),
-        None => Ok(state.results),
-    }
+    Ok((state.results, state.failure))
 }
 
 /// Those who make the runs.
