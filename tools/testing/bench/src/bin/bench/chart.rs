@@ -207,7 +207,7 @@ impl Panel {
         let right = LEFT + PLOT_WIDTH;
         text(svg, (right, TOP - 6.0), "end", &names.join(" \u{b7} "), "")?;
         let dashes = "solid: rust, dashed: mainline";
-        text(svg, (right, TOP - 20.0), "end", dashes, "fill=\"#555\"")
+        text(svg, (right, 18.0), "end", dashes, "fill=\"#555\"")
     }
 }
 
