@@ -323,8 +323,13 @@ TEST_F(session, preserving_and_giving_back_leaks_no_memory)
 			before = lu_meminfo("MemFree");
 	}
 	after = lu_meminfo("MemFree");
-	/* One leaked page a cycle is 2000 KiB; free lists move by a few hundred. */
-	EXPECT_GT(after, before - 1000);
+	/*
+	 * One leaked page a cycle is 2000 KiB; free lists move by a few hundred.
+	 * KASAN's quarantine and shadow and kmemleak's records grow by more. On
+	 * such kernels the cycles are for kmemleak, which init asks afterwards.
+	 */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		EXPECT_GT(after, before - 1000);
 	close(memfd);
 }
 
