@@ -6,7 +6,7 @@ BUILD := tools/build
 
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
-export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS
+export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH
 
 .PHONY: help
 help:
@@ -16,6 +16,8 @@ help:
 	@echo '  make demo [FROM=V] [TO=V]   boot a kernel in QEMU, preserve real data, live-update'
 	@echo '                              into another kernel, get the data back'
 	@echo '  make test                   check, build and test everything; ends with a verdict'
+	@echo '  make bench [BENCH=quick] [ARGS=...]'
+	@echo '                              measure it side by side with mainline; ARGS=--help says more'
 	@echo
 	@echo 'Tests that take too long for that'
 	@echo '  make test-arm64 [TESTS=NAMES]  live updates on arm64'
@@ -92,6 +94,10 @@ test-debug: setup
 .PHONY: test-configs
 test-configs: setup
 	@$(BUILD)/test-configs.sh
+
+.PHONY: bench
+bench: setup
+	@$(BUILD)/bench.sh --json logs/bench.json --svg logs/bench.svg $(ARGS)
 
 .PHONY: clean
 clean:

@@ -15,9 +15,12 @@
 #include <linux/kho_radix_tree.h>
 #include <linux/kmemleak.h>
 #include <linux/kstrtox.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
+#include <linux/oom.h>
 #include <linux/page-isolation.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/utsname.h>
@@ -49,8 +52,21 @@ static int __init kho_param_scratch(char *value)
 }
 early_param("kho_scratch", kho_param_scratch);
 
+/* Memory that a thread is about to release must not be missing meanwhile. */
+static int kho_out_of_memory(struct notifier_block *block, unsigned long unused,
+			     void *freed)
+{
+	*(unsigned long *)freed += lu_kho_out_of_memory();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block kho_oom_notifier = {
+	.notifier_call = kho_out_of_memory,
+};
+
 static int __init kho_init(void)
 {
+	register_oom_notifier(&kho_oom_notifier);
 	return lu_kho_init();
 }
 fs_initcall(kho_init);
@@ -126,7 +142,6 @@ void lu_folio_make_live(struct page *page, unsigned int order)
 		set_page_count(page + i, 0);
 	if (order)
 		prep_compound_page(page, order);
-	adjust_managed_page_count(page, nr);
 }
 
 void *__ref lu_tree_page_alloc(void)
@@ -228,11 +243,28 @@ unsigned int __init lu_memory_regions(void)
 void __init lu_memory_region(unsigned int index, u64 *start_pfn, u64 *end_pfn,
 			     int *nid)
 {
-	const struct memblock_region *region = &memblock.memory.regions[index];
+	struct memblock_region *region = &memblock.memory.regions[index];
 
 	*start_pfn = memblock_region_memory_base_pfn(region);
 	*end_pfn = memblock_region_memory_end_pfn(region);
 	*nid = memblock_get_region_node(region);
+	/* Not in the direct map. */
+	if (memblock_is_nomap(region))
+		*end_pfn = *start_pfn;
+}
+
+unsigned int __init lu_reserved_regions(void)
+{
+	return memblock.reserved.cnt;
+}
+
+/* All pages that reserved region @index touches. */
+void __init lu_reserved_region(unsigned int index, u64 *start_pfn, u64 *end_pfn)
+{
+	const struct memblock_region *region = &memblock.reserved.regions[index];
+
+	*start_pfn = PFN_DOWN(region->base);
+	*end_pfn = PFN_UP(region->base + region->size);
 }
 
 int __init lu_next_memory_node(int nid)
@@ -309,6 +341,50 @@ void __init lu_scratch_to_cma(phys_addr_t start, phys_addr_t size)
 void __init lu_scratch_give_back(phys_addr_t start, phys_addr_t size)
 {
 	free_reserved_area(__va(start), __va(start) + size, -1, "");
+}
+
+/* Once all struct pages are initialised. */
+
+/*
+ * Gives a block that was reserved in early boot, and that is nobody's, to the
+ * page allocator. The zone is not told that it has more pages.
+ */
+void lu_free_reserved_block(struct page *page, unsigned int order)
+{
+	for (unsigned long i = 0; i < 1UL << order; i++) {
+		set_page_count(page + i, 0);
+		clear_page_tag_ref(page + i);
+	}
+	set_page_count(page, 1);
+	__free_pages(page, order);
+}
+
+void lu_adjust_managed_pages(struct page *page, unsigned long count)
+{
+	adjust_managed_page_count(page, count);
+}
+
+void lu_free_boot_memory(void *mem, size_t size)
+{
+	kmemleak_free_part(mem, size);
+	free_reserved_area(mem, mem + size, -1, NULL);
+}
+
+/* Runs @function in a thread that keeps out of everyone's way. */
+int lu_start_background(int (*function)(void *), const char *name)
+{
+	struct task_struct *task = kthread_create(function, NULL, "%s", name);
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	set_user_nice(task, MAX_NICE);
+	wake_up_process(task);
+	return 0;
+}
+
+void lu_cond_resched(void)
+{
+	cond_resched();
 }
 
 /* kexec_file. */

@@ -48,6 +48,8 @@ bool lu_early_is_ram(phys_addr_t start, phys_addr_t size);
 int lu_next_memory_node(int nid);
 unsigned int lu_memory_regions(void);
 void lu_memory_region(unsigned int index, u64 *start_pfn, u64 *end_pfn, int *nid);
+unsigned int lu_reserved_regions(void);
+void lu_reserved_region(unsigned int index, u64 *start_pfn, u64 *end_pfn);
 unsigned long lu_scratch_alignment(void);
 phys_addr_t lu_memblock_alloc_low(phys_addr_t size, phys_addr_t align);
 phys_addr_t lu_memblock_alloc_node(phys_addr_t size, phys_addr_t align, int nid);
@@ -58,6 +60,13 @@ bool lu_is_kdump_kernel(void);
 void lu_scratch_to_cma(phys_addr_t start, phys_addr_t size);
 void lu_scratch_give_back(phys_addr_t start, phys_addr_t size);
 
+/* Once all struct pages are initialised. */
+void lu_free_reserved_block(struct page *page, unsigned int order);
+void lu_adjust_managed_pages(struct page *page, unsigned long count);
+void lu_free_boot_memory(void *mem, size_t size);
+int lu_start_background(int (*function)(void *), const char *name);
+void lu_cond_resched(void);
+
 /* kexec_file. */
 int lu_kimage_add_scratch(struct kimage *image, void *array, size_t size);
 bool lu_kimage_is_crash(const struct kimage *image);
@@ -67,5 +76,6 @@ const char *lu_uts_release(void);
 int lu_kho_param_enable(bool on);
 int lu_kho_param_scratch(const char *value, size_t len);
 int lu_kho_init(void);
+unsigned long lu_kho_out_of_memory(void);
 
 #endif /* _LIVEUPDATE_FFI_KHO_H */

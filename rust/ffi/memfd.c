@@ -8,8 +8,11 @@
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/vmstat.h>
+#include <linux/xarray.h>
 
 #include "mm/internal.h"
 #include "memfd.h"
@@ -85,6 +88,115 @@ void lu_folio_mark_uptodate(struct folio *folio)
 void lu_folio_set_rmappable(struct folio *folio)
 {
 	folio_set_large_rmappable(folio);
+}
+
+unsigned int lu_pageblock_order(void)
+{
+	return pageblock_order;
+}
+
+bool lu_folio_is_pinnable(struct folio *folio)
+{
+	return folio_is_longterm_pinnable(folio);
+}
+
+/* Turns a reference into a pin; false if the folio must not stay where it is. */
+bool lu_folio_pin_large(struct folio *folio)
+{
+	if (!folio_has_pincount(folio) || try_grab_folio(folio, 1, FOLL_PIN))
+		return false;
+	if (!folio_is_longterm_pinnable(folio)) {
+		unpin_folio(folio);
+		return false;
+	}
+	folio_put(folio);
+	return true;
+}
+
+void lu_count_pins(int nid, enum node_stat_item item, long count)
+{
+	mod_node_page_state(NODE_DATA(nid), item, count);
+}
+
+/* What shmem counts for folios in its files; all of them are like @folio. */
+static void count_in_shmem(struct folio *folio, long pages)
+{
+	if (folio_test_pmd_mappable(folio))
+		lruvec_stat_mod_folio(folio, NR_SHMEM_THPS, pages);
+	lruvec_stat_mod_folio(folio, NR_FILE_PAGES, pages);
+	lruvec_stat_mod_folio(folio, NR_SHMEM, pages);
+}
+
+static bool counted_alike(struct folio *one, struct folio *other)
+{
+#ifdef CONFIG_MEMCG
+	if (one->memcg_data != other->memcg_data)
+		return false;
+#endif
+	return folio_nid(one) == folio_nid(other) &&
+	       folio_test_pmd_mappable(one) == folio_test_pmd_mappable(other);
+}
+
+/* Whether there is no entry at @index, to which @xas then points. */
+static bool is_vacant(struct xa_state *xas, pgoff_t index, unsigned int order)
+{
+	/* In a leaf the next slot is near; another node has to be looked for. */
+	if (!order && xas->xa_index + 1 == index && index & XA_CHUNK_MASK &&
+	    xas_valid(xas) && !xas->xa_shift && !xas->xa_sibs)
+		return !xas_next(xas);
+	xas_set_order(xas, index, order);
+	return !xas_find_conflict(xas);
+}
+
+/*
+ * shmem_add_to_page_cache() for many folios, each locked and with its index,
+ * in ascending order, and without interrupts being switched on and off for
+ * each. Returns how many are in the file; what kept the next one out is in
+ * @err.
+ */
+unsigned int lu_add_to_page_cache(struct address_space *mapping,
+				  struct folio **folios, unsigned int nr,
+				  gfp_t gfp, int *err)
+{
+	XA_STATE(xas, &mapping->i_pages, ULONG_MAX);
+	unsigned int added = 0;
+	long pages = 0;
+
+	gfp &= GFP_RECLAIM_MASK;
+	do {
+		xas_lock_irq(&xas);
+		while (added < nr) {
+			struct folio *folio = folios[added];
+			long size = folio_nr_pages(folio);
+
+			if (!is_vacant(&xas, folio->index, folio_order(folio))) {
+				xas_set_err(&xas, -EEXIST);
+				break;
+			}
+			folio_ref_add(folio, size);
+			folio->mapping = mapping;
+			xas_store(&xas, folio);
+			if (xas_error(&xas)) {
+				folio->mapping = NULL;
+				folio_ref_sub(folio, size);
+				break;
+			}
+			mapping->nrpages += size;
+			pages += size;
+			added++;
+			if (added == nr || !counted_alike(folio, folios[added])) {
+				count_in_shmem(folio, pages);
+				pages = 0;
+			}
+		}
+		if (pages)
+			count_in_shmem(folios[added - 1], pages);
+		pages = 0;
+		xas_unlock_irq(&xas);
+	} while (xas_nomem(&xas, gfp));
+
+	*err = xas_error(&xas);
+	return added;
 }
 
 int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp)

@@ -6,8 +6,10 @@
 #ifndef _LIVEUPDATE_FFI_MEMFD_H
 #define _LIVEUPDATE_FFI_MEMFD_H
 
+#include <linux/mmzone.h>
 #include <linux/types.h>
 
+struct address_space;
 struct file;
 struct folio;
 struct inode;
@@ -27,6 +29,13 @@ void lu_folio_lock(struct folio *folio);
 void lu_folio_zero(struct folio *folio);
 void lu_folio_mark_uptodate(struct folio *folio);
 void lu_folio_set_rmappable(struct folio *folio);
+unsigned int lu_pageblock_order(void);
+bool lu_folio_is_pinnable(struct folio *folio);
+bool lu_folio_pin_large(struct folio *folio);
+void lu_count_pins(int nid, enum node_stat_item item, long count);
+unsigned int lu_add_to_page_cache(struct address_space *mapping,
+				  struct folio **folios, unsigned int nr,
+				  gfp_t gfp, int *err);
 int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
 
 /* In Rust; see handlers/exports.rs. */

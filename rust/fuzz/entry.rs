@@ -313,7 +313,9 @@ pub fn memfd(data: &[u8]) {
             }
         };
         let entries = rest.chunks_exact(size_of::<FolioSer>());
-        let entries = entries.filter_map(|entry| FolioSer::read_from_bytes(entry).ok());
+        let entries: Vec<_> = entries
+            .filter_map(|entry| FolioSer::read_from_bytes(entry).ok())
+            .collect();
         let order_of = |pfn: Pfn| match pfn.get() % 7 {
             0 => None,
             6 => Some(pfn.get() as u32),
@@ -322,7 +324,7 @@ pub fn memfd(data: &[u8]) {
         let (mut next, mut failed) = (0, false);
 
         let _ = file.check_array(u64::from({ ser.folios }.total_pages));
-        for folio in file.folios(entries, order_of) {
+        for folio in file.folios(&entries, order_of).merged(9) {
             assert!(!failed, "goes on after an error");
             match folio {
                 Ok(folio) => {

@@ -6,6 +6,9 @@
 //! has `O_RDWR` and `O_LARGEFILE` as every other, no name, and no `FD_CLOEXEC`, which is a property
 //! of the descriptor rather than of the file.
 //!
+//! Folios that are neighbours in memory and in the file, and aligned alike, come back as one large
+//! folio.
+//!
 //! While it is preserved, a memfd keeps its size, and its holes are filled with zeroed pages.
 //! Contents may change until the very end, by `write()` as well as through mappings, because it is
 //! the pages themselves that are handed over.

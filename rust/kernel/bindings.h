@@ -36,6 +36,8 @@
 #include "../ffi/luo.h"
 #endif
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
+#include <linux/folio_batch.h>
+#include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 #include <uapi/linux/memfd.h>
 #include "mm/internal.h"
@@ -45,6 +47,14 @@
 /* Constants that are macros with casts, which bindgen does not read. */
 static const unsigned long LU_VM_ALLOC = VM_ALLOC;
 static const unsigned long LU_VM_ALLOW_HUGE_VMAP = VM_ALLOW_HUGE_VMAP;
+static const unsigned long LU_GUP_PIN_COUNTING_BIAS = GUP_PIN_COUNTING_BIAS;
+static const unsigned long LU_NODES_PGSHIFT = NODES_PGSHIFT;
+static const unsigned long LU_NODES_MASK = NODES_MASK;
+static const unsigned long LU_ZONEID_PGSHIFT = ZONEID_PGSHIFT;
+static const unsigned long LU_ZONEID_MASK = ZONEID_MASK;
+#ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
+static const unsigned long LU_FOLIO_BATCH_SIZE = FOLIO_BATCH_SIZE;
+#endif
 #ifdef CONFIG_ARM64
 static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
 static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;

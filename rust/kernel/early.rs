@@ -19,7 +19,6 @@ use crate::logic::walk::NodeCheck;
 
 use super::bindings;
 use super::direct_map;
-use super::page::MarkedPage;
 use super::tree_page::RamCheck;
 
 /// Shows `len` bytes at `phys` to `f`, before there is a direct map.
@@ -212,6 +211,13 @@ impl RamMap {
         None
     }
 
+    /// All ranges, in ascending order.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RamRange> + '_ {
+        (0..self.0.len() / WORDS)
+            .filter_map(|index| self.get(index))
+            .filter(|range| range.start < range.end)
+    }
+
     fn get(&self, index: usize) -> Option<RamRange> {
         match self.0.get(index * WORDS..)?.get(..WORDS)? {
             [start, end, node] => Some(RamRange {
@@ -246,34 +252,27 @@ impl NodeCheck for &RamMap {
 // SAFETY: The map has only whole pages of RAM that the direct map shows.
 unsafe impl RamCheck for &RamMap {}
 
-/// Initialises the struct pages of RAM from `start` to before `end`, all on `node`, if that was
-/// put off, and leaves the mark of a preserved block of `order` at the head of each.
-///
-/// # Invariants
-///
-/// The caller has checked against [`RamMap`] that there is RAM.
+/// All memory that is reserved in memblock, in pages, sorted; with room for `more` ranges.
 #[inline(always)]
-pub(crate) fn mark_blocks(ram: &RamMap, start: Pfn, end: Pfn, order: u32) {
-    let mut pfn = start.get();
+pub(crate) fn reserved_ranges(more: usize) -> Option<(EarlyWords, usize)> {
+    // To allocate the array may take more regions.
+    const SLACK: usize = 16;
+    // SAFETY: Early boot is single-threaded.
+    let room = unsafe { bindings::lu_reserved_regions() } as usize + SLACK + more;
+    let mut words = EarlyWords::new(room.checked_mul(2)?)?;
+    // SAFETY: Early boot is single-threaded.
+    let len = unsafe { bindings::lu_reserved_regions() } as usize;
 
-    while pfn < end.get() {
-        // What is not RAM has no struct page.
-        let Some(range) = ram.find(Pfn::new(pfn)) else {
-            return;
-        };
-        let stop = range.end.get().min(end.get());
-        let head_mask = (1u64 << order) - 1;
-
-        while pfn < stop {
-            // SAFETY: The frame is RAM of this node, so that its struct page is mapped.
-            unsafe { bindings::init_deferred_page(pfn as usize, range.node) };
-            if pfn & head_mask == 0 {
-                // SAFETY: The struct page has been initialised, and the memory is reserved.
-                unsafe { MarkedPage::leave(Pfn::new(pfn), order) };
-            }
-            pfn += 1;
-        }
+    if len.checked_add(more)? > room {
+        return None;
     }
+    for (index, entry) in words.chunks_exact_mut(2).take(len).enumerate() {
+        let (mut start, mut end) = (0, 0);
+        // SAFETY: The index is below the number of regions, and the pointers are to locals.
+        unsafe { bindings::lu_reserved_region(index as u32, &mut start, &mut end) };
+        entry.copy_from_slice(&[start, end]);
+    }
+    Some((words, len))
 }
 
 /// The alignment of scratch regions, in bytes.

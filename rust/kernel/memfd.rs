@@ -21,11 +21,19 @@ use crate::abi::PAGE_SHIFT;
 use super::bindings;
 use super::direct_map;
 use super::page::Folio;
+use super::pin::Found;
+use super::pin::Pinner;
+use super::pin::Unpinner;
 use super::shmem;
 use super::shmem::ShmemFile;
 
-/// Pages of a file that are pinned by one call. Bounds the size of the array between C and here.
+/// Pages of a file that `memfd_pin_folios()` pins by one call. The upper limit bounds the size of the
+/// array between C and here.
+const MIN_WINDOW: u64 = 1 << 5;
 const WINDOW: u64 = 1 << 16;
+
+/// The most folios that are [`Found`] at a time.
+const FOUND_AT_A_TIME: usize = bindings::LU_FOLIO_BATCH_SIZE;
 
 /// Makes an empty memfd without a name, that may be sealed.
 ///
@@ -133,7 +141,8 @@ pub(crate) struct PinnedFolios {
 }
 
 impl PinnedFolios {
-    /// Pins the folios of `file` that make up its first `size` bytes. May sleep for long.
+    /// Pins the folios of `file` that make up its first `size` bytes, and makes what they hold part
+    /// of the file for good, as [`shmem::make_durable`] does. May sleep for long.
     ///
     /// The file must be frozen, with the lock of its inode held, and at least of that size.
     ///
@@ -146,55 +155,123 @@ impl PinnedFolios {
         if u32::try_from(pages).is_err() {
             return Err(EFBIG);
         }
-        let mut window = Window::new(pages.min(WINDOW) as usize)?;
         let mut next = 0;
+        let mut window = MIN_WINDOW;
         while next < pages {
-            let end = pages.min(next + WINDOW);
-            let last = size.min(end << PAGE_SHIFT) - 1;
-            window.pin(file.file(), next << PAGE_SHIFT, last)?;
-            next = this.take(&mut window, next, pages)?;
+            let after = this.pin_present(file.file(), next, pages)?;
+            // One hole is followed by others: look at more at a time, up to a limit.
+            window = match after == next {
+                true => WINDOW.min(window * 2),
+                false => MIN_WINDOW,
+            };
+            next = after;
+            if next < pages {
+                next = this.pin_any(file.file(), next, size, window)?;
+            }
         }
         Ok(this)
     }
 
-    /// Takes the folios of a window over, of which the first has to be at page `next` of the file.
-    /// Returns the page that follows the last.
-    fn take(&mut self, window: &mut Window, mut next: u64, pages: u64) -> Result<u64> {
-        self.reserve(window.0.len(), pages - next)?;
-        let before = self.entries.len();
-        for folio in window.folios() {
-            let index = shmem::index_of(folio);
-            let entry = FolioSer::new(folio.pfn(), FOLIO_DIRTY | FOLIO_UPTODATE, index);
-            let pushed = match entry {
-                Some(entry) if index == next => self.entries.push_within_capacity(entry).is_ok(),
-                _ => false,
-            };
-            if !pushed {
-                // The pins are still those of the window.
-                self.entries.truncate(before);
-                return Err(EIO);
+    /// Pins folios from page `next` of the file on as long as they are there and may stay where they
+    /// are. Returns the page that follows the last.
+    fn pin_present(&mut self, file: &ShmemFile, mut next: u64, pages: u64) -> Result<u64> {
+        let mapping = file.mapping();
+        let mut found = Found::new();
+        let mut pinner = Pinner::new();
+
+        while next < pages && found.refill(mapping, next, pages - 1) {
+            let before = next;
+
+            let most = FOUND_AT_A_TIME.min((pages - next) as usize);
+            self.reserve(most, next, pages)?;
+            while let Some(folio) = pinner.pin_next(&mut found) {
+                match self.push(folio, next) {
+                    Ok(after) => next = after,
+                    Err(error) => {
+                        // SAFETY: The pin is not in the list.
+                        unsafe { Unpinner::new().unpin(NonNull::from(folio).cast()) };
+                        return Err(error);
+                    }
+                }
+                // SAFETY: The folio was found in a file in shmem, and is pinned.
+                unsafe { shmem::make_durable(folio) };
             }
-            next += 1 << folio.order();
+            if next == before {
+                break;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Pins folios from page `next` of the file on, about `window` pages of the `size` bytes, whatever
+    /// has to be done for that. Returns the page that follows the last.
+    fn pin_any(&mut self, file: &ShmemFile, mut next: u64, size: u64, window: u64) -> Result<u64> {
+        let pages = size.div_ceil(1 << PAGE_SHIFT);
+        let end = pages.min(next + window);
+        let last = size.min(end << PAGE_SHIFT) - 1;
+        let mut window = Window::new((end - next) as usize)?;
+        let before = self.entries.len();
+
+        window.pin(file, next << PAGE_SHIFT, last)?;
+        self.reserve(window.0.len(), next, pages)?;
+        for folio in window.folios() {
+            match self.push(folio, next) {
+                Ok(after) => next = after,
+                Err(error) => {
+                    // The pins are still those of the window.
+                    self.entries.truncate(before);
+                    return Err(error);
+                }
+            }
         }
         if self.entries.len() == before {
             return Err(EIO);
         }
         // INVARIANT: The pins change hands, together with all of their entries.
         window.forget();
+        for entry in self.entries.iter().skip(before) {
+            // SAFETY: The folio was found in a file in shmem, and is pinned.
+            unsafe { shmem::make_durable(Self::folio(entry)) };
+        }
         Ok(next)
     }
 
-    /// Makes room for `more` entries, and for as many as the rest of the file will need if it is
-    /// made of folios of the same size as these.
-    fn reserve(&mut self, more: usize, pages_left: u64) -> Result {
-        let free = self.entries.capacity() - self.entries.len();
-        if free >= more {
+    /// Appends an entry for `folio`, which has to be at page `next` of the file, and for which there
+    /// is room. Returns the page that follows it.
+    #[inline]
+    fn push(&mut self, folio: &Folio, next: u64) -> Result<u64> {
+        let index = shmem::index_of(folio);
+        let entry = FolioSer::new(folio.pfn(), FOLIO_DIRTY | FOLIO_UPTODATE, index);
+
+        match entry {
+            Some(entry) if index == next => self
+                .entries
+                .push_within_capacity(entry)
+                .map_err(|_| ENOMEM)?,
+            _ => return Err(EIO),
+        }
+        Ok(next + (1 << folio.order()))
+    }
+
+    /// Makes room for `more` entries, and for as many as the file from page `next` to `pages` will
+    /// need if it is made of folios of the same size as before.
+    #[inline]
+    fn reserve(&mut self, more: usize, next: u64, pages: u64) -> Result {
+        if self.entries.capacity() - self.entries.len() >= more {
             return Ok(());
         }
-        let wanted = match pages_left.checked_sub(WINDOW) {
-            Some(rest) => more + (rest * more as u64).div_ceil(WINDOW) as usize,
-            None => more,
+        self.grow(more, next, pages)
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize, next: u64, pages: u64) -> Result {
+        let left = pages - next;
+        let expected = match (self.entries.len() as u64).checked_mul(left) {
+            // Nothing is known yet: small folios.
+            None | Some(0) => left,
+            Some(product) => product.div_ceil(next.max(1)),
         };
+        let wanted = usize::try_from(expected).map_err(|_| EFBIG)?.max(more);
         // The rest of the last page goes to the next kernel: there must be nothing in it.
         Ok(self.entries.reserve(wanted, GFP_KERNEL | __GFP_ZERO)?)
     }
@@ -221,15 +298,6 @@ impl PinnedFolios {
             .map(|chunk| chunk.iter().map(Self::folio))
     }
 
-    /// Makes what all the folios hold part of the file for good: zeroes those that were never
-    /// written, and keeps memory reclaim from throwing any of them away. May sleep.
-    pub(crate) fn make_durable(&self) {
-        for entry in self.entries.iter() {
-            // SAFETY: The folio was found in a file in shmem, and is pinned.
-            unsafe { shmem::make_durable(Self::folio(entry)) };
-        }
-    }
-
     #[inline]
     fn folio(entry: &FolioSer) -> &Folio {
         let page = direct_map::page_of(entry.pfn());
@@ -241,9 +309,11 @@ impl PinnedFolios {
 
 impl Drop for PinnedFolios {
     fn drop(&mut self) {
+        let mut unpinner = Unpinner::new();
+
         for entry in self.entries.iter() {
             // SAFETY: By the type invariant there is a pin of each to give back.
-            unsafe { bindings::unpin_folio(Self::folio(entry).as_ptr()) };
+            unsafe { unpinner.unpin(NonNull::from(Self::folio(entry)).cast()) };
         }
     }
 }

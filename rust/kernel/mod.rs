@@ -24,6 +24,7 @@ pub(crate) mod direct_map;
 pub(crate) mod early;
 pub(crate) mod fdt;
 pub(crate) mod fmt;
+pub(crate) mod holes;
 #[allow(
     dead_code,
     reason = "what authors of handlers may use, whether or not one here does"
@@ -40,8 +41,12 @@ pub(crate) mod page;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod panic;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
+mod pin;
+pub(crate) mod ram_pages;
+#[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod shmem;
 pub(crate) mod sync;
+pub(crate) mod thread;
 pub(crate) mod tree_page;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod uaccess;

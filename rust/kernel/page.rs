@@ -75,6 +75,14 @@ impl Folio {
         (second & 0xff) as u32
     }
 
+    /// NUMA node.
+    #[inline]
+    pub(super) fn node(&self) -> usize {
+        // SAFETY: By the type invariant the head page exists. The bits of the node do not change.
+        let flags = unsafe { ptr::read_volatile(&raw const (*self.head()).flags.f) };
+        flags >> bindings::LU_NODES_PGSHIFT & bindings::LU_NODES_MASK
+    }
+
     /// Length in bytes.
     #[inline]
     pub(crate) fn size(&self) -> usize {
@@ -115,7 +123,7 @@ impl OwnedFolio {
     /// Gives the reference up, to be taken back by [`OwnedFolio::reclaim`] or never.
     pub(crate) fn leak(self) -> PhysAddr {
         let phys = self.phys();
-        private_of(self.0.cast()).store(mark(LEAKED, self.order()), Relaxed);
+        private_of(self.0.cast()).store(mark_of(LEAKED, self.order()), Relaxed);
         mem::forget(self);
         phys
     }
@@ -184,7 +192,7 @@ const CLAIMED: u64 = 0x4b48_4f43;
 /// long as there is no next one: `KHOL`.
 const LEAKED: u64 = 0x4b48_4f4c;
 
-const fn mark(magic: u64, order: u32) -> usize {
+const fn mark_of(magic: u64, order: u32) -> usize {
     (magic << 32 | order as u64) as usize
 }
 
@@ -198,22 +206,147 @@ pub(crate) struct MarkedPage {
     order: u32,
 }
 
-impl MarkedPage {
+/// Binary logarithm of the pages of which all are online, or none is, in boot memory.
+const SUBSECTION_ORDER: u32 = 21 - PAGE_SHIFT;
+
+/// Looks for marks. Remembers where there are pages, so that neighbours are found quickly.
+///
+/// # Invariants
+///
+/// There is a `struct page` for each frame of the subsection number `online`, unless it is
+/// [`u64::MAX`].
+pub(crate) struct Marks {
+    online: u64,
+}
+
+impl Marks {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        // INVARIANT: Nothing is known.
+        Self { online: u64::MAX }
+    }
+
+    /// The page at `pfn`, which may be any number at all.
+    #[inline]
+    fn page(&mut self, pfn: Pfn) -> Option<NonNull<bindings::page>> {
+        if pfn.get() >> SUBSECTION_ORDER != self.online {
+            // SAFETY: The function takes any number and gives NULL where there is no page.
+            NonNull::new(unsafe { bindings::lu_online_page(pfn.get() as usize) })?;
+            // INVARIANT: The memory map comes in whole subsections.
+            self.online = pfn.get() >> SUBSECTION_ORDER;
+        }
+        NonNull::new(direct_map::page_of(pfn))
+    }
+
     /// Looks for the mark on the page at `pfn`, which may be any number at all.
     #[inline]
-    pub(crate) fn find(pfn: Pfn) -> Option<Self> {
-        // SAFETY: The function takes any number and gives NULL where there is no page.
-        let page = unsafe { bindings::lu_online_page(pfn.get() as usize) };
-        let page = NonNull::new(page)?;
+    pub(crate) fn find(&mut self, pfn: Pfn) -> Option<MarkedPage> {
+        let page = self.page(pfn)?;
         let private = private_of(page).load(Relaxed) as u64;
 
         if private >> 32 != PRESERVED {
             return None;
         }
-        Some(Self {
+        Some(MarkedPage {
             page,
             order: private as u32,
         })
+    }
+
+    /// Takes the marks of blocks of `block_order` away that make up `1 << order` pages from `pfn` on,
+    /// which are aligned to their size. All of them or none.
+    ///
+    /// [`None`] also if they do not lie in one zone of the page allocator.
+    pub(crate) fn take(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<TakenPages> {
+        if order < block_order || !pfn.is_aligned(order) {
+            return None;
+        }
+        let count = 1u64.checked_shl(order - block_order)?;
+        let first = self.page(pfn)?;
+        let mut taken = 0;
+
+        while taken < count {
+            let block = Pfn::new(pfn.get() | taken << block_order);
+            match self.find(block) {
+                Some(mark)
+                    if mark.order == block_order
+                        && (taken == 0 || zone_of(mark.page) == zone_of(first))
+                        && mark.exchange(mark_of(PRESERVED, block_order), 0) => {}
+                _ => break,
+            }
+            taken += 1;
+        }
+        if taken == count {
+            return Some(TakenPages { page: first, order });
+        }
+        for index in 0..taken {
+            // The block is ours alone, and waits for another owner from now on.
+            if let Some(page) = self.page(Pfn::new(pfn.get() | index << block_order)) {
+                private_of(page).store(mark_of(PRESERVED, block_order), Relaxed);
+            }
+        }
+        None
+    }
+}
+
+/// Number of the zone that has `page`, on its node: two pages of a zone have the same.
+#[inline]
+fn zone_of(page: NonNull<bindings::page>) -> usize {
+    // SAFETY: The page exists. The bits of zone and node do not change.
+    let flags = unsafe { (&raw const (*page.as_ptr()).flags.f).read_volatile() };
+    flags >> bindings::LU_ZONEID_PGSHIFT & bindings::LU_ZONEID_MASK
+}
+
+/// Pages that were taken into use, of which their zone has yet to be told.
+///
+/// Telling it recomputes the reserves of all zones, so it is done once for many pages.
+pub(crate) struct ManagedPages {
+    /// Some page of the zone.
+    sample: Option<NonNull<bindings::page>>,
+    count: usize,
+}
+
+impl ManagedPages {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self {
+            sample: None,
+            count: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, page: NonNull<bindings::page>, count: usize) {
+        match self.sample {
+            Some(sample) if zone_of(sample) == zone_of(page) => {}
+            _ => {
+                self.flush();
+                self.sample = Some(page);
+            }
+        }
+        self.count += count;
+    }
+
+    fn flush(&mut self) {
+        if let Some(sample) = self.sample.take() {
+            // SAFETY: The page exists; its zone is all that matters.
+            unsafe { bindings::lu_adjust_managed_pages(sample.as_ptr(), self.count) };
+            self.count = 0;
+        }
+    }
+}
+
+impl Drop for ManagedPages {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl MarkedPage {
+    /// Looks for the mark on the page at `pfn`, which may be any number at all.
+    #[inline]
+    pub(crate) fn find(pfn: Pfn) -> Option<Self> {
+        Marks::new().find(pfn)
     }
 
     /// Whether somebody has a claim on the block that begins at `pfn`.
@@ -248,7 +381,7 @@ impl MarkedPage {
     /// Takes the mark away. Who succeeds has the block's pages for himself.
     #[inline]
     pub(crate) fn take(self) -> Option<TakenPages> {
-        self.exchange(mark(PRESERVED, self.order), 0)
+        self.exchange(mark_of(PRESERVED, self.order), 0)
             .then_some(TakenPages {
                 page: self.page,
                 order: self.order,
@@ -257,7 +390,7 @@ impl MarkedPage {
 
     /// Replaces the mark by that of a claim.
     pub(crate) fn claim(self) -> Option<ClaimedPages> {
-        self.exchange(mark(PRESERVED, self.order), mark(CLAIMED, self.order))
+        self.exchange(mark_of(PRESERVED, self.order), mark_of(CLAIMED, self.order))
             .then_some(ClaimedPages(self))
     }
 
@@ -274,7 +407,7 @@ impl MarkedPage {
     #[inline]
     pub(crate) unsafe fn leave(pfn: Pfn, order: u32) {
         // SAFETY: By the caller's promise the page exists and is nobody's.
-        unsafe { write_private(direct_map::page_of(pfn), mark(PRESERVED, order)) };
+        unsafe { write_private(direct_map::page_of(pfn), mark_of(PRESERVED, order)) };
     }
 }
 
@@ -346,7 +479,7 @@ impl ClaimedPages {
 impl Drop for ClaimedPages {
     fn drop(&mut self) {
         // The block waits for another owner again.
-        private_of(self.0.page).store(mark(PRESERVED, self.0.order), Relaxed);
+        private_of(self.0.page).store(mark_of(PRESERVED, self.0.order), Relaxed);
     }
 }
 
@@ -360,11 +493,19 @@ pub(crate) struct TakenPages {
 impl TakenPages {
     /// Makes the block one folio with one reference.
     #[inline]
-    pub(crate) fn into_folio(self) -> OwnedFolio {
+    pub(crate) fn into_folio(self, managed: &mut ManagedPages) -> OwnedFolio {
+        managed.add(self.page, 1 << self.order);
         // SAFETY: Taking the mark away made the pages of the block ours alone.
         unsafe { bindings::lu_folio_make_live(self.page.as_ptr(), self.order) };
         // INVARIANT: The call above made a folio with one reference.
         OwnedFolio(self.page.cast())
+    }
+
+    /// Gives the block to the page allocator, whose largest order is no less than the block's.
+    pub(crate) fn free(self, managed: &mut ManagedPages) {
+        managed.add(self.page, 1 << self.order);
+        // SAFETY: Taking the mark away made the pages of the block ours alone.
+        unsafe { bindings::lu_free_reserved_block(self.page.as_ptr(), self.order) };
     }
 
     /// Makes each page of the block a live page of order 0 with one reference.

@@ -56,6 +56,12 @@ impl ShmemFile {
         unsafe { NonNull::new_unchecked(inode) }
     }
 
+    /// What finds the folios of the file.
+    pub(super) fn mapping(&self) -> NonNull<bindings::address_space> {
+        // SAFETY: The file is open, hence its inode exists, and has a mapping.
+        unsafe { NonNull::new_unchecked((*self.inode().as_ptr()).i_mapping) }
+    }
+
     /// A number that all files of the same inode share, and no others at the same time.
     pub(crate) fn inode_id(&self) -> usize {
         self.inode().as_ptr() as usize
@@ -269,13 +275,15 @@ fn is_sole_owner(folio: &OwnedFolio) -> bool {
     references == 1 && mapping.is_null()
 }
 
+/// Folios that [`Filler`] collects before it puts them into the file.
+const FILL_BATCH: usize = 64;
+
 /// Puts folios into a new file, and accounts for them.
 ///
 /// Dropping it settles the account: the file is charged for exactly the pages in it, however far
-/// filling it has come.
+/// filling it has come. What is not in it by then is freed.
 pub(crate) struct Filler<'a> {
     file: &'a ShmemFile,
-    mapping: NonNull<bindings::address_space>,
     gfp: bindings::gfp_t,
     max_order: u32,
     /// Pages that are accounted for, and how many of them are not in the file yet.
@@ -283,30 +291,31 @@ pub(crate) struct Filler<'a> {
     credit: usize,
     /// Pages that are still to come, at least.
     expected: usize,
+    waiting: Unsettled,
 }
 
 impl<'a> Filler<'a> {
     /// Prepares to fill `file`, which nobody else uses yet, with at least `expected` pages.
     pub(crate) fn new(file: &'a ShmemFile, expected: usize) -> Self {
-        // SAFETY: The file is open, and its inode has a mapping whose mask of allocation flags was
-        // set when it was created.
-        let (mapping, gfp) = unsafe {
-            let mapping = (*file.inode().as_ptr()).i_mapping;
-            (NonNull::new_unchecked(mapping), (*mapping).gfp_mask)
-        };
         Self {
             file,
-            mapping,
-            gfp,
+            // SAFETY: The mapping exists, and its mask of allocation flags was set when it was made.
+            gfp: unsafe { (*file.mapping().as_ptr()).gfp_mask },
             // SAFETY: No preconditions.
             max_order: unsafe { bindings::lu_shmem_max_order() },
             accounted: 0,
             credit: 0,
             expected,
+            waiting: Unsettled::new(),
         }
     }
 
-    /// Puts `folio` at page `index` of the file. May sleep.
+    /// The highest order of a folio that the file can hold.
+    pub(crate) fn max_order(&self) -> u32 {
+        self.max_order
+    }
+
+    /// Puts `folio` at page `index` of the file, behind all folios before. May sleep.
     ///
     /// The folio is dirty from then on, which keeps reclaim from dropping it. With `uptodate` unset
     /// its contents are zeroed before anybody sees them.
@@ -314,7 +323,7 @@ impl<'a> Filler<'a> {
     /// [`EBUSY`] if the caller is not the only owner of the folio; [`EINVAL`] if a file cannot hold
     /// a folio of this order here; [`EEXIST`] if there is something already; [`ENOMEM`] or
     /// [`ENOSPC`] by the limits of the caller's memory cgroup and the system. The caller's reference
-    /// is put then.
+    /// is put then, and perhaps those of folios before: [`Filler::finish`] puts the last ones in.
     #[inline]
     pub(crate) fn insert(&mut self, folio: OwnedFolio, index: u64, uptodate: bool) -> Result {
         let order = folio.order();
@@ -329,12 +338,23 @@ impl<'a> Filler<'a> {
         if self.credit < pages {
             self.account(pages)?;
         }
-        let folio = Unsettled::new(folio, uptodate);
-        folio.charge(self.gfp)?;
-        folio.add_to(self.mapping, index, self.gfp)?;
+        // SAFETY: The folio exists and is not charged, being new to this kernel.
+        to_result(unsafe { bindings::lu_mem_cgroup_charge(folio.as_ptr(), self.gfp) })?;
         self.credit -= pages;
         self.expected = self.expected.saturating_sub(1);
-        Ok(())
+        if self.waiting.push(folio, index, uptodate) {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Puts into the file what has not been so far. Nothing is left to fail after this.
+    pub(crate) fn finish(mut self) -> Result {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result {
+        self.waiting.settle(self.file.mapping(), self.gfp)
     }
 
     /// Accounts for `pages` more pages, and for more of those that are expected.
@@ -361,64 +381,101 @@ impl Drop for Filler<'_> {
     }
 }
 
-/// A folio on its way into a file: it has one owner, and is locked.
-struct Unsettled(OwnedFolio);
+/// Folios on their way into a file.
+///
+/// # Invariants
+///
+/// The first `len` folios are locked, have an index, and one reference each, which belongs to this
+/// object.
+struct Unsettled {
+    folios: [*mut bindings::folio; FILL_BATCH],
+    len: usize,
+}
 
 impl Unsettled {
+    fn new() -> Self {
+        Self {
+            folios: [ptr::null_mut(); FILL_BATCH],
+            len: 0,
+        }
+    }
+
+    /// Takes a folio of which there is one reference. False if there is no room for another.
     #[inline]
-    fn new(folio: OwnedFolio, uptodate: bool) -> Self {
-        let raw = folio.as_ptr();
+    fn push(&mut self, folio: OwnedFolio, index: u64, uptodate: bool) -> bool {
+        let Some(slot) = self.folios.get_mut(self.len) else {
+            return false;
+        };
         let mut set = LOCKED | SWAPBACKED | DIRTY;
+
         if uptodate {
             set |= UPTODATE;
         }
+        let large = folio.order() > 0;
+        let raw = folio.into_raw();
         // SAFETY: The folio exists and nobody else knows it, so that plain accesses do, as in
         // `__folio_set_locked()`. That the file's tree publishes it with a barrier later orders
         // this, and the contents, before what other CPUs see.
-        unsafe { *flags_ptr(raw) |= set };
-        if folio.order() > 0 {
-            // SAFETY: A folio of more than one page that nobody else knows.
-            unsafe { bindings::lu_folio_set_rmappable(raw) };
+        unsafe {
+            *flags_ptr(raw) |= set;
+            (*raw)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_2
+                .index = index as usize;
+            if large {
+                bindings::lu_folio_set_rmappable(raw);
+            }
         }
-        Self(folio)
+        // INVARIANT: Just made so.
+        *slot = raw;
+        self.len += 1;
+        self.len < FILL_BATCH
     }
 
-    /// Charges the folio to the memory cgroup of the current task; freeing it uncharges it.
-    #[inline]
-    fn charge(&self, gfp: bindings::gfp_t) -> Result {
-        // SAFETY: The folio exists and is not charged, being new to this kernel.
-        to_result(unsafe { bindings::lu_mem_cgroup_charge(self.0.as_ptr(), gfp) })
-    }
-
-    #[inline]
-    fn add_to(
-        self,
+    /// Puts all folios into a file, up to the first that fails. Those behind it are freed.
+    fn settle(
+        &mut self,
         mapping: NonNull<bindings::address_space>,
-        index: u64,
         gfp: bindings::gfp_t,
     ) -> Result {
-        let folio = self.0.as_ptr();
-        // SAFETY: The folio is locked and swap-backed and in no other file; the caller has checked
-        // that the index is aligned to its size. The mapping exists. The file's references are
-        // added by the callee.
-        unsafe {
-            to_result(bindings::shmem_add_to_page_cache(
-                folio,
+        let mut error = 0;
+        // SAFETY: By the type invariant all of them are locked and in no file, and the filler's
+        // callers give them in ascending order. The mapping exists. The file's references are added
+        // by the callee.
+        let added = unsafe {
+            bindings::lu_add_to_page_cache(
                 mapping.as_ptr(),
-                index as usize,
-                ptr::null_mut(),
+                self.folios.as_mut_ptr(),
+                self.len as u32,
                 gfp,
-            ))?;
-            bindings::folio_add_lru(folio);
+                &mut error,
+            )
+        };
+
+        for folio in self.folios.iter().take(added as usize) {
+            // SAFETY: The folio is in a file now, which makes it one for the lists of reclaim.
+            unsafe { bindings::folio_add_lru(*folio) };
         }
-        Ok(())
+        self.release();
+        to_result(error)
+    }
+
+    /// Unlocks all folios and puts their references.
+    fn release(&mut self) {
+        for folio in self.folios.iter().take(self.len) {
+            // SAFETY: By the type invariant it is locked, and there is a reference to put.
+            unsafe {
+                bindings::folio_unlock(*folio);
+                bindings::lu_folio_put(*folio);
+            }
+        }
+        self.len = 0;
     }
 }
 
 impl Drop for Unsettled {
-    #[inline]
     fn drop(&mut self) {
-        // SAFETY: `new()` has locked it.
-        unsafe { bindings::folio_unlock(self.0.as_ptr()) };
+        self.release();
     }
 }

@@ -34,6 +34,7 @@ use crate::logic::walk::Step;
 
 use super::early;
 use super::incoming;
+use super::ingest;
 use super::kexec;
 use super::outgoing;
 use super::outgoing::Batch;
@@ -76,6 +77,7 @@ as_declared!(
     lu_kho_param_enable,
     lu_kho_param_scratch,
     lu_kho_init,
+    lu_kho_out_of_memory,
 );
 
 /// See [`incoming::is_enabled`].
@@ -327,6 +329,19 @@ unsafe extern "C" fn lu_kho_param_scratch(value: *const c_char, len: usize) -> c
 #[link_section = ".init.text"]
 extern "C" fn lu_kho_init() -> c_int {
     to_errno(start::start())
+}
+
+/// Body of the thread that calls [`ingest::release_holes`].
+pub(super) extern "C" fn lu_kho_release_holes(_: *mut c_void) -> c_int {
+    ingest::release_holes();
+    0
+}
+
+/// Under memory pressure, does at once what the thread would do in its time. The number of pages
+/// that this has freed.
+#[no_mangle]
+extern "C" fn lu_kho_out_of_memory() -> c_ulong {
+    ingest::release_holes() as c_ulong
 }
 
 /// Tells a kernel image that is being loaded what is handed over to it.

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::page::ClaimedPages;
+use crate::kernel::page::ManagedPages;
 use crate::kernel::page::MarkedPage;
 
 use super::incoming;
@@ -47,6 +48,6 @@ impl Handed {
 
     /// Frees the memory. C counterpart: `kho_restore_free()`.
     pub(crate) fn free(self) {
-        drop(self.0.take().into_folio());
+        drop(self.0.take().into_folio(&mut ManagedPages::new()));
     }
 }

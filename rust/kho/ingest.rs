@@ -5,7 +5,8 @@
 //! The tree is read twice. [`survey`] checks all of it and turns it into a bitmap, which is sorted
 //! by address, where the tree is sorted by order first. [`reserve`] reserves the ranges of the
 //! bitmap, each as one region however many folios it is made of, and reads the tree again to mark
-//! the first page of each block.
+//! the first page of each block. Where there are too many ranges for memblock, it reserves the gaps
+//! between them, too, and [`release_holes`] gives these back once the system is up.
 //!
 //! Whatever is wrong is said once, and makes the incoming side unavailable; memory that the
 //! readable part of the tree names is reserved nonetheless.
@@ -24,14 +25,21 @@ use crate::kernel::early;
 use crate::kernel::early::EarlyWords;
 use crate::kernel::early::RamMap;
 use crate::kernel::early::ReservedForever;
+use crate::kernel::holes::Holes;
+use crate::kernel::holes::Reserved;
+use crate::kernel::ram_pages::RamPages;
 use crate::kernel::sync::StaticMutex;
+use crate::kernel::thread;
 use crate::kernel::tree_page;
 use crate::logic::busy;
 use crate::logic::busy::BusyBlocks;
+use crate::logic::key;
 use crate::logic::pageset;
 use crate::logic::pageset::Inserted;
 use crate::logic::runs::Run;
+use crate::logic::walk::Corrupt;
 use crate::logic::walk::Limits;
+use crate::logic::walk::Step;
 
 use super::early::Found;
 use super::incoming;
@@ -39,25 +47,24 @@ use super::scratch;
 
 /// What [`survey`] found out, for [`reserve`].
 struct Survey {
-    ram: RamMap,
-    /// One bit for each page below the end of RAM: whether it is preserved.
-    pages: EarlyWords,
+    /// All preserved pages.
+    pages: RamPages,
     /// Whether the tree is what it should be, from end to end.
     sound: bool,
 }
 
 static SURVEY: StaticMutex<Option<Survey>> = StaticMutex::new(c"kho_survey", None);
 
+/// What [`reserve`] took too much.
+static HOLES: StaticMutex<Option<Holes>> = StaticMutex::new(c"kho_holes", None);
+
 /// Reads the whole tree, and lets memblock use 1 GiB blocks without preserved memory.
 #[link_section = ".init.text"]
 pub(super) fn survey(found: &Found) {
     let end = early::end_of_ram();
-    let Some(len) = pageset::words_for(end.pfn()) else {
-        return;
-    };
     let (Some(ram), Some(mut pages), Some(mut blocks)) = (
         RamMap::new(),
-        EarlyWords::new(len),
+        RamPages::new(end.pfn()),
         EarlyWords::new(busy::words_for(end)),
     ) else {
         // The memory could be used by anyone from here on: do not pretend.
@@ -69,31 +76,27 @@ pub(super) fn survey(found: &Found) {
 
     if sound {
         if let Some(mut busy) = BusyBlocks::new(&mut blocks, end) {
-            mark_busy(found, &ram, &pages, &mut busy);
+            mark_busy(found, &ram, pages.words(), &mut busy);
             extend_scratch(&busy);
         }
     }
     blocks.free();
-    *SURVEY.lock() = Some(Survey { ram, pages, sound });
+    ram.free();
+    *SURVEY.lock() = Some(Survey { pages, sound });
 }
 
 /// Puts all preserved pages into `pages`. False if something is wrong with the tree.
-fn read_tree(found: &Found, ram: &RamMap, pages: &mut [u64]) -> bool {
-    let tree = tree_page::foreign_tree(found.map, ram, limits(pages));
-    let mut sound = true;
-
-    for run in tree.runs() {
-        match run {
-            Ok(run) => sound &= admit(&run, ram, pages),
-            Err(corrupt) => {
-                pr_err!("KHO: map of preserved memory: {}\n", corrupt);
-                return false;
-            }
+fn read_tree(found: &Found, ram: &RamMap, pages: &mut RamPages) -> bool {
+    let mut sound = match read_words(found, ram, pages) {
+        Ok(sound) => sound,
+        Err(corrupt) => {
+            pr_err!("KHO: map of preserved memory: {}\n", corrupt);
+            return false;
         }
-    }
+    };
     // The device tree is read for as long as this kernel runs.
     let fdt = found.fdt.pfn();
-    if sound && !pageset::intersects(pages, fdt, Pfn::new(fdt.get().saturating_add(1))) {
+    if sound && !pageset::intersects(pages.words(), fdt, Pfn::new(fdt.get().saturating_add(1))) {
         pr_err!(
             "KHO: device tree at {} is not in preserved memory\n",
             found.fdt
@@ -101,6 +104,29 @@ fn read_tree(found: &Found, ram: &RamMap, pages: &mut [u64]) -> bool {
         sound = false;
     }
     sound
+}
+
+/// Puts the pages of all words of the tree that make sense into `pages`. False if one does not.
+fn read_words(found: &Found, ram: &RamMap, pages: &mut RamPages) -> Result<bool, Corrupt> {
+    let tree = tree_page::foreign_tree(found.map, ram, limits(pages.words()));
+    let mut scratch_free = (Pfn::new(0), Pfn::new(0));
+    let mut sound = true;
+
+    for step in tree.walk() {
+        let Step::Word { base, bits } = step? else {
+            continue;
+        };
+        match key::word_of_pages::<PAGE_SHIFT>(base) {
+            // As in a bitmap of pages.
+            Some(first) => sound &= admit_word(first, bits, pages, &mut scratch_free),
+            None => {
+                for run in key::runs_of_word::<PAGE_SHIFT>(base, bits) {
+                    sound &= admit(&run, pages);
+                }
+            }
+        }
+    }
+    Ok(sound)
 }
 
 /// What a tree may say on a machine with as much memory as `pages` has bits.
@@ -111,16 +137,44 @@ fn limits(pages: &[u64]) -> Limits {
     )
 }
 
+/// Puts the pages whose bits are set, of the 64 from `base` on, into `pages`, if they are memory
+/// that the previous kernel could preserve. No page of `scratch_free` is in scratch.
+#[inline]
+fn admit_word(base: Pfn, bits: u64, pages: &mut RamPages, scratch_free: &mut (Pfn, Pfn)) -> bool {
+    let Some(end) = base.checked_add(u64::from(u64::BITS)) else {
+        return false;
+    };
+
+    if base < scratch_free.0 || end > scratch_free.1 {
+        *scratch_free = scratch::free_around(base);
+    }
+    if end <= scratch_free.1 {
+        if let Some(Inserted::Fresh) = pages.insert_word(base, bits) {
+            return true;
+        }
+    }
+    // At the edge of something, or wrong: page by page.
+    let mut sound = true;
+
+    for bit in (0..u64::BITS).filter(|bit| bits >> bit & 1 != 0) {
+        sound &= admit(
+            &Run {
+                start: Pfn::new(base.get() | u64::from(bit)),
+                order: 0,
+                count: 1,
+            },
+            pages,
+        );
+    }
+    sound
+}
+
 /// Puts a run into `pages`, if it is memory that the previous kernel could preserve.
-fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
+fn admit(run: &Run, pages: &mut RamPages) -> bool {
     let (start, Some(end)) = (run.start, run.end()) else {
         pr_err!("KHO: preserved memory at {} has no end\n", run.start);
         return false;
     };
-    if !ram.contains(start, end) {
-        pr_err!("KHO: preserved pages {}-{} are not in RAM\n", start, end);
-        return false;
-    }
     if scratch::overlaps_pages(start, end) {
         pr_err!(
             "KHO: preserved pages {}-{} are in scratch memory\n",
@@ -129,9 +183,9 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
         );
         return false;
     }
-    match pageset::insert(pages, start, end) {
-        Inserted::Fresh => true,
-        Inserted::Overlap => {
+    match pages.insert(start, end) {
+        Some(Inserted::Fresh) => true,
+        Some(Inserted::Overlap) => {
             pr_err!(
                 "KHO: preserved pages {}-{} are preserved twice\n",
                 start,
@@ -139,8 +193,12 @@ fn admit(run: &Run, ram: &RamMap, pages: &mut [u64]) -> bool {
             );
             false
         }
-        Inserted::OutOfRange => {
+        Some(Inserted::OutOfRange) => {
             pr_err!("KHO: preserved pages {}-{} are above all RAM\n", start, end);
+            false
+        }
+        None => {
+            pr_err!("KHO: preserved pages {}-{} are not in RAM\n", start, end);
             false
         }
     }
@@ -178,15 +236,13 @@ fn extend_scratch(blocks: &BusyBlocks<'_>) {
 /// Reserves all preserved memory, and marks its blocks to be restored.
 #[link_section = ".init.text"]
 pub(super) fn reserve(found: &Found) {
-    let Some(survey) = SURVEY.lock().take() else {
+    let Some(Survey { pages, sound }) = SURVEY.lock().take() else {
         return;
     };
-    let mut complete = true;
-    for (start, end) in pageset::Ranges::new(&survey.pages) {
-        complete &= reserve_range(start, end);
-    }
-    if survey.sound && complete {
-        mark_all(found, &survey);
+    let reserved = Reserved::new(pages, scratch::page_ranges());
+
+    if let (true, Some(reserved)) = (sound, &reserved) {
+        mark_all(found, reserved.pages());
         accept(found);
     } else {
         pr_err!(
@@ -194,39 +250,62 @@ pub(super) fn reserve(found: &Found) {
         );
         incoming::give_up();
     }
-    survey.pages.free();
-    survey.ram.free();
+    *HOLES.lock() = reserved.and_then(Reserved::into_holes);
 }
 
-#[link_section = ".init.text"]
-fn reserve_range(start: Pfn, end: Pfn) -> bool {
-    let (Some(start), Some(end)) = (start.phys(), end.phys()) else {
-        return false;
-    };
-    let Some(size) = end.checked_sub(start) else {
-        return false;
-    };
-    if early::reserve_noinit(start, size).is_err() {
-        pr_err!(
-            "KHO: failed to reserve preserved memory {}-{}\n",
-            start,
-            end
-        );
-        return false;
-    }
-    true
-}
+/// Leaves its mark on the first page of each preserved block.
+fn mark_all(found: &Found, pages: &RamPages) {
+    let tree = tree_page::foreign_tree(found.map, pages.ram(), limits(pages.words()));
 
-#[link_section = ".init.text"]
-fn mark_all(found: &Found, survey: &Survey) {
-    let tree = tree_page::foreign_tree(found.map, &survey.ram, limits(&survey.pages));
-    for run in tree.runs() {
-        let Ok(run) = run else {
-            return;
+    for step in tree.walk() {
+        let (base, bits) = match step {
+            Ok(Step::Word { base, bits }) => (base, bits),
+            Ok(Step::Node { .. }) => continue,
+            // The survey has found none.
+            Err(_) => return,
         };
-        if let Some(end) = run.end() {
-            early::mark_blocks(&survey.ram, run.start, end, run.order);
+        match key::word_of_pages::<PAGE_SHIFT>(base) {
+            Some(first) => pages.mark_word(first, bits),
+            None => {
+                for block in key::blocks_of_word::<PAGE_SHIFT>(base, bits) {
+                    pages.mark_block(block.pfn(), block.order());
+                }
+            }
         }
+    }
+}
+
+/// Pages that [`release_holes`] gives back before others may run.
+const RELEASE_AT_A_TIME: u64 = 1024;
+
+/// Whether [`release_holes`] has something to do.
+pub(super) fn has_holes() -> bool {
+    HOLES.lock().is_some()
+}
+
+/// Gives the page allocator what was reserved only because it lies between preserved pages.
+/// Returns how many pages. May be called by several at once; may sleep.
+pub(crate) fn release_holes() -> u64 {
+    let mut before = None;
+
+    loop {
+        let mut guard = HOLES.lock();
+        let Some(holes) = guard.as_mut() else {
+            return 0;
+        };
+        let first = *before.get_or_insert(holes.freed());
+
+        if !holes.release(RELEASE_AT_A_TIME) {
+            let freed = holes.freed();
+
+            if let Some(holes) = guard.take() {
+                holes.free();
+            }
+            pr_info!("KHO: released {freed} free pages between preserved ones\n");
+            return freed - first;
+        }
+        drop(guard);
+        thread::yield_to_others();
     }
 }
 

@@ -47,6 +47,6 @@ pub(crate) use handed::Handed;
 pub(crate) use incoming::is_enabled;
 pub(crate) use outgoing::Batch;
 pub(crate) use preserved::Preserved;
-pub(crate) use restore::restore_folio;
+pub(crate) use restore::Restorer;
 pub(crate) use subtree::add_subtree;
 pub(crate) use subtree::retrieve_subtree;

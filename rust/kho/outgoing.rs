@@ -9,7 +9,6 @@ use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 use crate::abi::kho::Geometry;
-#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::page;
 use crate::kernel::page::Folio;
@@ -21,6 +20,7 @@ use crate::logic::key::Key;
 use crate::logic::radix::InsertError;
 use crate::logic::radix::Tree;
 use crate::logic::runs::Blocks;
+use crate::logic::runs::Run;
 
 use super::scratch;
 
@@ -59,49 +59,47 @@ impl Batch {
         Ok(Self(guard))
     }
 
-    /// Preserves a folio, which its owner must not free or split before it is unpreserved.
+    /// Preserves folios that follow each other in memory; all of them or none. Their owner must not
+    /// free or split them before they are unpreserved.
     ///
-    /// Doing it twice is the same as doing it once. May sleep. `ENOMEM`, or `EINVAL` if the folio
+    /// Doing it twice is the same as doing it once. May sleep. `ENOMEM`, or `EINVAL` if one of them
     /// lies in scratch memory (checked with `CONFIG_KEXEC_HANDOVER_DEBUG` only).
     ///
-    /// C counterpart: `kho_preserve_folio()`.
+    /// C counterpart: `kho_preserve_folio()` for each.
     #[inline]
-    pub(crate) fn preserve(&mut self, folio: &Folio) -> Result {
-        self.preserve_block(folio.pfn(), folio.order())
-    }
-
-    /// Takes [`Batch::preserve`] back. C counterpart: `kho_unpreserve_folio()`.
-    #[inline]
-    pub(crate) fn unpreserve(&mut self, folio: &Folio) {
-        self.unpreserve_block(folio.pfn(), folio.order());
-    }
-
-    #[inline]
-    fn preserve_block(&mut self, pfn: Pfn, order: u32) -> Result {
-        let key = <Key>::new(pfn, order).ok_or(EINVAL)?;
-        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) && in_scratch(pfn, 1 << order) {
+    pub(crate) fn preserve_run(&mut self, run: &Run) -> Result {
+        let first = keys_of(run)?;
+        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) && in_scratch(run.start, run.pages().ok_or(EINVAL)?) {
             return Err(EINVAL);
         }
         let Some(tree) = self.0.as_mut() else {
             return Err(EINVAL);
         };
-        match tree.insert(key.raw()) {
-            Ok(_) => Ok(()),
-            Err(InsertError::OutOfMemory) => Err(ENOMEM),
-            Err(InsertError::Range) => Err(ERANGE),
+        tree.insert_run(first, run.count).map_err(errno)
+    }
+
+    /// Takes [`Batch::preserve_run`] back. C counterpart: `kho_unpreserve_folio()` for each.
+    #[inline]
+    pub(crate) fn unpreserve_run(&mut self, run: &Run) {
+        let removed = match (keys_of(run), self.0.as_mut()) {
+            (Ok(first), Some(tree)) => tree.remove_run(first, run.count),
+            _ => 0,
+        };
+        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) {
+            // The caller's bug: who unpreserves what is not preserved has lost track.
+            let _ = warn_on!(removed != run.count);
         }
+    }
+
+    /// Preserves one block.
+    #[inline]
+    fn preserve_block(&mut self, pfn: Pfn, order: u32) -> Result {
+        self.preserve_run(&block(pfn, order))
     }
 
     #[inline]
     fn unpreserve_block(&mut self, pfn: Pfn, order: u32) {
-        let removed = match (<Key>::new(pfn, order), self.0.as_mut()) {
-            (Some(key), Some(tree)) => tree.remove(key.raw()),
-            _ => false,
-        };
-        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) {
-            // The caller's bug: who unpreserves what is not preserved has lost track.
-            let _ = warn_on!(!removed);
-        }
+        self.unpreserve_run(&block(pfn, order));
     }
 
     /// Preserves pages of order 0 from `start` to before `end`; all of them or none.
@@ -135,6 +133,34 @@ impl Batch {
     }
 }
 
+fn block(start: Pfn, order: u32) -> Run {
+    Run {
+        start,
+        order,
+        count: 1,
+    }
+}
+
+/// The first key of a run. `EINVAL` if the run is empty, not aligned, or not within memory.
+#[inline]
+fn keys_of(run: &Run) -> Result<u64> {
+    let last = run.count.checked_sub(1).ok_or(EINVAL)?;
+    let first = <Key>::new(run.start, run.order).ok_or(EINVAL)?;
+    let end = first.pfn().get() >> run.order;
+    // All keys of an order fit below the bit that tells it.
+    match end.checked_add(last) {
+        Some(last) if last >> (64 - PAGE_SHIFT - run.order) == 0 => Ok(first.raw()),
+        _ => Err(EINVAL),
+    }
+}
+
+fn errno(error: InsertError) -> Error {
+    match error {
+        InsertError::OutOfMemory => ENOMEM,
+        InsertError::Range => ERANGE,
+    }
+}
+
 /// Whether a block lies in scratch memory, which the next kernel overwrites: the caller's bug.
 #[inline]
 fn in_scratch(pfn: Pfn, pages: u64) -> bool {
@@ -144,15 +170,15 @@ fn in_scratch(pfn: Pfn, pages: u64) -> bool {
     }
 }
 
-/// Preserves one folio; see [`Batch::preserve`].
+/// Preserves one folio; see [`Batch::preserve_run`].
 pub(crate) fn preserve_folio(folio: &Folio) -> Result {
-    Batch::begin()?.preserve(folio)
+    Batch::begin()?.preserve_block(folio.pfn(), folio.order())
 }
 
-/// Unpreserves one folio; see [`Batch::unpreserve`].
+/// Unpreserves one folio; see [`Batch::unpreserve_run`].
 pub(crate) fn unpreserve_folio(folio: &Folio) {
     if let Ok(mut batch) = Batch::begin() {
-        batch.unpreserve(folio);
+        batch.unpreserve_block(folio.pfn(), folio.order());
     }
 }
 

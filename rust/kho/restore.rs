@@ -9,10 +9,13 @@ use kernel::sync::atomic::Relaxed;
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
+use crate::kernel::page::max_order;
 use crate::kernel::page::LivePages;
+use crate::kernel::page::ManagedPages;
 use crate::kernel::page::MarkedPage;
+use crate::kernel::page::Marks;
 use crate::kernel::page::OwnedFolio;
-use crate::kernel::page::TakenPages;
+use crate::logic::runs::Run;
 
 /// Restores the folio that was preserved at `phys`.
 ///
@@ -24,16 +27,92 @@ pub(crate) fn restore_folio(phys: PhysAddr) -> Option<OwnedFolio> {
     if !phys.is_aligned(PAGE_SHIFT) {
         return None;
     }
-    take(phys.pfn()).map(TakenPages::into_folio)
+    let mut restorer = Restorer::new();
+    let Some(order) = restorer.marks.find(phys.pfn()).map(|mark| mark.order()) else {
+        refuse(phys.pfn());
+        return None;
+    };
+    restorer.restore(phys.pfn(), order, order)
 }
 
-#[inline]
-fn take(pfn: Pfn) -> Option<TakenPages> {
-    let taken = MarkedPage::find(pfn).and_then(MarkedPage::take);
-    if taken.is_none() {
-        refuse(pfn);
+/// Restores many blocks. Neighbours are cheap.
+///
+/// The page allocator knows how many pages it has got when this is dropped.
+pub(crate) struct Restorer {
+    marks: Marks,
+    managed: ManagedPages,
+}
+
+impl Restorer {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self {
+            marks: Marks::new(),
+            managed: ManagedPages::new(),
+        }
     }
-    taken
+
+    /// Restores what was preserved as blocks of `block_order` from `pfn` on as one folio of `order`.
+    ///
+    /// [`None`] if these blocks are not all preserved and waiting, or there is no such folio.
+    #[inline]
+    pub(crate) fn restore(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<OwnedFolio> {
+        match self.marks.take(pfn, block_order, order) {
+            Some(taken) => Some(taken.into_folio(&mut self.managed)),
+            None => {
+                refuse(pfn);
+                None
+            }
+        }
+    }
+
+    /// Frees the blocks of a run that are preserved and have not been restored. Returns how many
+    /// are not.
+    pub(crate) fn discard(&mut self, run: &Run) -> u64 {
+        let Some(end) = run.end() else {
+            return run.count;
+        };
+        let mut missing = 0;
+        let mut next = run.start;
+
+        while next < end {
+            // As much at a time as the page allocator takes.
+            let left = end.get() - next.get();
+            let order = next
+                .get()
+                .trailing_zeros()
+                .min(left.ilog2())
+                .min(max_order());
+            let order = order.max(run.order);
+
+            match self.marks.take(next, run.order, order) {
+                Some(taken) if order <= max_order() => taken.free(&mut self.managed),
+                Some(taken) => drop(taken.into_folio(&mut self.managed)),
+                None => missing += self.discard_one_by_one(next, run.order, order),
+            }
+            match next.checked_add(1 << order) {
+                Some(after) => next = after,
+                None => break,
+            }
+        }
+        missing
+    }
+
+    /// Frees those of the blocks from `pfn` on, `1 << order` pages of them, that are there.
+    #[cold]
+    fn discard_one_by_one(&mut self, pfn: Pfn, block_order: u32, order: u32) -> u64 {
+        let mut missing = 0;
+
+        for index in 0..1u64 << (order - block_order) {
+            let block = Pfn::new(pfn.get() | index << block_order);
+
+            match self.marks.take(block, block_order, block_order) {
+                Some(taken) => drop(taken.into_folio(&mut self.managed)),
+                None => missing += 1,
+            }
+        }
+        missing
+    }
 }
 
 /// Refusals that are logged: a table of the previous kernel may have millions of wrong entries.

@@ -22,6 +22,7 @@ use crate::kernel::early;
 use crate::kernel::early::EarlyWords;
 use crate::kernel::early::Place;
 use crate::kernel::early::ReservedForever;
+use crate::logic::except::Range;
 use crate::logic::scratch::ScratchSpec;
 
 use super::incoming;
@@ -60,6 +61,32 @@ pub(super) fn overlaps_pages(start: Pfn, end: Pfn) -> bool {
         (Some(start), Some(end)) => overlaps(start, end.get().saturating_sub(start.get())),
         _ => true,
     }
+}
+
+/// The scratch regions in pages, each as first page and the page behind the last one.
+pub(super) fn page_ranges() -> impl ExactSizeIterator<Item = Range> {
+    regions().iter().map(|region| {
+        let end = PhysAddr::new(region.addr.saturating_add(region.size));
+
+        [PhysAddr::new(region.addr).pfn().get(), end.pfn().get()]
+    })
+}
+
+/// The pages around `pfn` without scratch among them, as first page and the page behind the last
+/// one. None if `pfn` is in scratch.
+pub(super) fn free_around(pfn: Pfn) -> (Pfn, Pfn) {
+    let (mut first, mut end) = (0, u64::MAX);
+
+    for [start, stop] in page_ranges().filter(|[start, stop]| start < stop) {
+        if pfn.get() >= stop {
+            first = first.max(stop);
+        } else if pfn.get() < start {
+            end = end.min(start);
+        } else {
+            return (pfn, pfn);
+        }
+    }
+    (Pfn::new(first), Pfn::new(end))
 }
 
 /// Takes `kho_scratch=` from the command line.

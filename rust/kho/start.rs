@@ -9,8 +9,12 @@
 
 use kernel::prelude::*;
 
+use crate::kernel::thread;
+
 use super::debugfs;
+use super::exports;
 use super::incoming;
+use super::ingest;
 use super::metadata;
 use super::outgoing;
 use super::scratch;
@@ -21,6 +25,7 @@ use super::subtree;
 /// C counterpart: `kho_init()`.
 #[link_section = ".init.text"]
 pub(super) fn start() -> Result {
+    release_holes();
     if !incoming::is_enabled() {
         return Ok(());
     }
@@ -40,6 +45,18 @@ pub(super) fn start() -> Result {
     debugfs::show_in();
     scratch::release_to_cma();
     Ok(())
+}
+
+/// Gives back what was reserved between preserved pages, without making the boot wait for it.
+#[link_section = ".init.text"]
+fn release_holes() {
+    if !ingest::has_holes() {
+        return;
+    }
+    if let Err(error) = thread::run_in_background(exports::lu_kho_release_holes, c"kho_holes") {
+        pr_warn!("KHO: no thread to release free pages, doing it now: {error:?}\n");
+        ingest::release_holes();
+    }
 }
 
 fn start_outgoing() -> Result {

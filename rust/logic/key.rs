@@ -7,6 +7,8 @@
 //! order. Blocks that follow each other in memory and have the same order have keys that follow
 //! each other. C counterpart: `kho_encode_radix_key()` and `kho_decode_radix_key()`.
 
+use super::runs::Coalesce;
+use super::runs::Run;
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 use crate::abi::kho::Geometry;
@@ -84,6 +86,38 @@ impl<const SHIFT: u32> Key<SHIFT> {
     pub(crate) const fn first_of(order: u32) -> u64 {
         1 << (64 - SHIFT - order)
     }
+}
+
+/// The page that bit 0 of a word of a bitmap stands for, if all of the word's keys are of order 0.
+/// Bit 0 is key `base`.
+#[inline]
+pub fn word_of_pages<const SHIFT: u32>(base: u64) -> Option<Pfn> {
+    let first = Key::<SHIFT>::first_of(0);
+
+    // The keys of order 0 are the highest ones.
+    (base >= first && base < 2 * first).then(|| Pfn::new(base - first))
+}
+
+/// The keys in a word of a bitmap, of which bit 0 is key `base`. What is no key is left out.
+pub fn blocks_of_word<const SHIFT: u32>(
+    base: u64,
+    mut bits: u64,
+) -> impl Iterator<Item = Key<SHIFT>> {
+    core::iter::from_fn(move || {
+        if bits == 0 {
+            return None;
+        }
+        let key = base | u64::from(bits.trailing_zeros());
+
+        bits &= bits - 1;
+        Some(Key::from_raw(key))
+    })
+    .flatten()
+}
+
+/// The blocks in a word of a bitmap, neighbours of one order put together. Bit 0 is key `base`.
+pub fn runs_of_word<const SHIFT: u32>(base: u64, bits: u64) -> impl Iterator<Item = Run> {
+    Coalesce::new(blocks_of_word::<SHIFT>(base, bits).map(|key| (key.pfn(), key.order())))
 }
 
 #[cfg(test)]

@@ -243,14 +243,14 @@ impl<const SHIFT: u32> File<SHIFT> {
     /// `order_of` tells the order of the preserved block that begins at a page, or [`None`]
     /// where none does; it must say so for pages that do not exist, too. Entries of frame zero
     /// are holes and are left out. After an error the iterator ends.
-    pub fn folios<I, F>(&self, entries: I, order_of: F) -> Folios<I::IntoIter, F>
+    pub fn folios<'a, F>(&self, entries: &'a [FolioSer], order_of: F) -> Folios<'a, F>
     where
-        I: IntoIterator<Item = FolioSer>,
         F: FnMut(Pfn) -> Option<u32>,
     {
         Folios {
-            entries: entries.into_iter(),
+            entries,
             order_of,
+            max_order: 0,
             pages: self.pages(),
             left: self.nr_folios,
             at: 0,
@@ -268,18 +268,30 @@ pub struct Folio {
     pub pfn: Pfn,
     /// Order.
     pub order: u32,
+    /// Order of the preserved blocks that make it up, of one entry each.
+    pub block_order: u32,
     /// Offset in the file, in pages. A large folio may reach beyond the end of the file.
     pub index: u64,
     /// `FOLIO_*`.
     pub flags: u16,
 }
 
+impl Folio {
+    /// Number of entries in the array, which follow each other.
+    #[inline]
+    pub const fn entries(&self) -> usize {
+        1 << (self.order - self.block_order)
+    }
+}
+
 /// Iterator over the folios of a file that validates them.
-pub struct Folios<I, F> {
-    /// The array.
-    entries: I,
+pub struct Folios<'a, F> {
+    /// The entries to come.
+    entries: &'a [FolioSer],
     /// Order of a preserved block.
     order_of: F,
+    /// Folios are put together up to this order.
+    max_order: u32,
     /// Length of the file in pages.
     pages: u64,
     /// Entries still to come.
@@ -290,11 +302,55 @@ pub struct Folios<I, F> {
     next_index: u64,
 }
 
-impl<I, F> Folios<I, F>
+impl<F> Folios<'_, F>
 where
-    I: Iterator<Item = FolioSer>,
     F: FnMut(Pfn) -> Option<u32>,
 {
+    /// From here on, folios that are neighbours in memory and in the file alike are put together, up
+    /// to this order and as far as their alignment allows.
+    pub fn merged(mut self, max_order: u32) -> Self {
+        self.max_order = max_order;
+        self
+    }
+
+    /// Puts the folio of `first`, the entry before those to come, together with those that follow
+    /// it. Returns how many entries to come are part of it.
+    #[inline]
+    fn merge(&mut self, folio: &mut Folio, first: FolioSer) -> usize {
+        let block_order = folio.order;
+        let order = (folio.pfn.get() | folio.index)
+            .trailing_zeros()
+            .min(self.max_order);
+
+        if order <= block_order {
+            return 0;
+        }
+        let wanted = (1usize << (order - block_order)) - 1;
+        let Self {
+            entries,
+            order_of,
+            pages,
+            left,
+            ..
+        } = self;
+        let most = usize::try_from(*left).unwrap_or(usize::MAX).min(wanted);
+        let found = (entries.iter().take(most).zip(1u64..))
+            .take_while(|(entry, count)| {
+                let offset = count << block_order;
+                let (pfn_flags, index) = (entry.pfn_flags, entry.index);
+
+                // Aligned as the first ones are, neither sum carries into the flags or wraps.
+                pfn_flags == first.pfn_flags | offset
+                    && index == folio.index | offset
+                    && index < *pages
+                    && order_of(entry.pfn()) == Some(block_order)
+            })
+            .count();
+
+        folio.order = block_order + (found + 1).ilog2();
+        folio.entries() - 1
+    }
+
     /// Validates one entry that is not a hole.
     #[inline]
     fn check(&mut self, at: u64, entry: FolioSer) -> Result<Folio, MemfdError> {
@@ -327,15 +383,30 @@ where
             at,
             pfn,
             order,
+            block_order: order,
             index,
             flags,
         })
     }
+
+    /// Validates `entry` and what can be put together with it.
+    #[inline]
+    fn take(&mut self, at: u64, entry: FolioSer) -> Result<Folio, MemfdError> {
+        let mut folio = self.check(at, entry)?;
+        let more = self.merge(&mut folio, entry);
+
+        if more > 0 {
+            self.entries = self.entries.get(more..).unwrap_or_default();
+            self.left -= more as u64;
+            self.at += more as u64;
+            self.next_index = folio.index + (1 << folio.order);
+        }
+        Ok(folio)
+    }
 }
 
-impl<I, F> Iterator for Folios<I, F>
+impl<F> Iterator for Folios<'_, F>
 where
-    I: Iterator<Item = FolioSer>,
     F: FnMut(Pfn) -> Option<u32>,
 {
     type Item = Result<Folio, MemfdError>;
@@ -344,7 +415,7 @@ where
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {
             let at = self.at;
-            let Some(entry) = self.entries.next() else {
+            let Some((entry, rest)) = self.entries.split_first() else {
                 let expected = at + self.left;
 
                 self.left = 0;
@@ -354,12 +425,13 @@ where
                 }));
             };
 
+            self.entries = rest;
             self.left -= 1;
             self.at += 1;
             if entry.pfn().get() == 0 {
                 continue;
             }
-            let folio = self.check(at, entry);
+            let folio = self.take(at, *entry);
 
             if folio.is_err() {
                 self.left = 0;

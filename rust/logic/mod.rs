@@ -9,6 +9,7 @@
 
 pub mod busy;
 pub mod chain;
+pub mod except;
 pub mod foreign;
 pub mod key;
 pub mod memfd;

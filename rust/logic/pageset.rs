@@ -74,19 +74,50 @@ pub fn insert(words: &mut [u64], start: Pfn, end: Pfn) -> Inserted {
     }
 }
 
+/// Adds those of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits`.
+#[inline]
+pub fn insert_word(words: &mut [u64], base: Pfn, bits: u64) -> Inserted {
+    let Some(word) = usize::try_from(base.get() / BITS)
+        .ok()
+        .and_then(|index| words.get_mut(index))
+    else {
+        return Inserted::OutOfRange;
+    };
+    let overlap = *word & bits;
+
+    *word |= bits;
+    if overlap == 0 {
+        Inserted::Fresh
+    } else {
+        Inserted::Overlap
+    }
+}
+
+/// Whether all of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits` are
+/// in the set.
+#[inline]
+pub fn contains_word(words: &[u64], base: Pfn, bits: u64) -> bool {
+    usize::try_from(base.get() / BITS)
+        .ok()
+        .and_then(|index| words.get(index))
+        .is_some_and(|word| bits & !word == 0)
+}
+
 /// Whether one of the pages from `start` to before `end` is in the set. What is beyond the set is
 /// not in it.
 pub fn intersects(words: &[u64], start: Pfn, end: Pfn) -> bool {
     let (start, end) = (start.get(), end.get());
     let first = start / BITS;
-    let Ok(skip) = usize::try_from(first) else {
+    let Some(words) = usize::try_from(first)
+        .ok()
+        .and_then(|first| words.get(first..))
+    else {
         return false;
     };
 
     words
         .iter()
-        .zip(0u64..)
-        .skip(skip)
+        .zip(first..)
         .take_while(|(_, index)| *index * BITS < end)
         .any(|(word, index)| word & mask(index, start, end) != 0)
 }
@@ -139,6 +170,107 @@ impl Iterator for Ranges<'_> {
         self.next = end;
         Some((Pfn::new(start), Pfn::new(end)))
     }
+}
+
+/// Adds what is between `ranges`, which are in ascending order, before the first, and from the last
+/// to `end`.
+pub fn insert_gaps(words: &mut [u64], ranges: impl Iterator<Item = (Pfn, Pfn)>, end: Pfn) {
+    let mut next = Pfn::new(0);
+
+    for (start, stop) in ranges {
+        insert(words, next, start);
+        next = next.max(stop);
+    }
+    insert(words, next, end);
+}
+
+/// The first maximal range of pages from `from` on that are not in the set, as first page and the
+/// page behind the last one. What is beyond the set does not count.
+pub fn next_gap(words: &[u64], from: u64) -> Option<(u64, u64)> {
+    let ranges = Ranges::new(words);
+    let start = ranges.seek(from, u64::MAX)?;
+    let end = ranges.seek(start, 0).unwrap_or(words.len() as u64 * BITS);
+
+    Some((start, end))
+}
+
+/// Iterator over the ranges of a set in ascending order, where gaps of less than `gap` pages count
+/// as part of a range.
+///
+/// With many small gaps this takes a few instructions for 64 pages, however many ranges there are.
+#[derive(Clone, Debug)]
+pub struct Bridged<'a> {
+    ranges: Ranges<'a>,
+    gap: u64,
+}
+
+impl<'a> Bridged<'a> {
+    /// Looks at the set in `words`. A `gap` of 64 or less bridges nothing.
+    pub fn new(words: &'a [u64], gap: u64) -> Self {
+        Self {
+            ranges: Ranges::new(words),
+            gap,
+        }
+    }
+
+    /// The end of the range that begins at `start`, which is in the set.
+    fn end_of(&self, start: u64) -> u64 {
+        let first = start / BITS;
+        let rest = usize::try_from(first)
+            .ok()
+            .and_then(|first| self.ranges.words.get(first..))
+            .unwrap_or_default();
+        let mut end = start + 1;
+
+        for (word, index) in rest.iter().zip(first..) {
+            let base = index * BITS;
+
+            if *word == 0 {
+                // Cheaper than to go on to a page that may be far away.
+                if base + BITS >= end + self.gap {
+                    break;
+                }
+                continue;
+            }
+            // In the first word, pages before `start` may be set, but none in between.
+            if base + u64::from(word.trailing_zeros()) >= end + self.gap {
+                break;
+            }
+            end = base + BITS - u64::from(word.leading_zeros());
+        }
+        end
+    }
+}
+
+impl Iterator for Bridged<'_> {
+    /// First page, and the page behind the last one.
+    type Item = (Pfn, Pfn);
+
+    fn next(&mut self) -> Option<(Pfn, Pfn)> {
+        if self.gap <= BITS {
+            return self.ranges.next();
+        }
+        let start = self.ranges.seek(self.ranges.next, 0)?;
+        let end = self.end_of(start);
+
+        self.ranges.next = end;
+        Some((Pfn::new(start), Pfn::new(end)))
+    }
+}
+
+/// The smallest gap that has to be bridged for [`Bridged`] to give at most `most` ranges, at least
+/// `least` and at most `limit`; 1 where nothing has to be.
+pub fn gap_for(words: &[u64], most: usize, least: u64, limit: u64) -> u64 {
+    let fits = |gap| Bridged::new(words, gap).nth(most).is_none();
+    let mut gap = least;
+
+    if fits(1) {
+        return 1;
+    }
+    while gap < limit && !fits(gap) {
+        gap = gap.saturating_mul(2);
+    }
+    gap.min(limit)
 }
 
 #[cfg(test)]

@@ -114,6 +114,21 @@ fn word_and_bit<const SHIFT: u32>(key: u64) -> (usize, u64) {
     ((index >> 6) as usize, 1 << (index & 63))
 }
 
+/// The part of the keys from `key` to before `end` that shares a bitmap word with `key`: the word,
+/// the bits in it, and the key behind them.
+#[inline]
+fn part_of_word<const SHIFT: u32>(key: u64, end: u64) -> (usize, u64, u64) {
+    let (word, lowest) = word_and_bit::<SHIFT>(key);
+    let room = 64 - (key & 63);
+    let count = (end - key).min(room);
+    let bits = match count {
+        64 => u64::MAX,
+        _ => ((1 << count) - 1) * lowest,
+    };
+
+    (word, bits, key + count)
+}
+
 /// The slot for a key in a table of `level`.
 #[inline]
 fn slot_of<const SHIFT: u32>(key: u64, level: u32) -> usize {
@@ -144,6 +159,26 @@ impl<M: NodeMem, const SHIFT: u32> Tree<M, SHIFT> {
         }
         self.mem.store(self.leaf, word, old & !bit);
         true
+    }
+
+    /// Removes `count` keys from `first` on; tells how many of them were there.
+    pub fn remove_run(&mut self, first: u64, count: u64) -> u64 {
+        let end = first.saturating_add(count);
+        let mut key = first;
+        let mut removed = 0;
+
+        while key < end {
+            let (word, bits, next) = part_of_word::<SHIFT>(key, end);
+
+            if key >> Geometry::<SHIFT>::BITMAP_BITS == self.position || self.seek(key) {
+                let old = self.mem.load(self.leaf, word);
+
+                removed += u64::from((old & bits).count_ones());
+                self.mem.store(self.leaf, word, old & !bits);
+            }
+            key = next;
+        }
+        removed
     }
 
     /// Tells whether a key is in the tree.
@@ -252,6 +287,29 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
         }
         self.mem.store(self.leaf, word, old | bit);
         Ok(true)
+    }
+
+    /// Inserts `count` keys from `first` on; those that are there already are left as they are.
+    ///
+    /// On an error none of them is in the tree.
+    pub fn insert_run(&mut self, first: u64, count: u64) -> Result<(), InsertError> {
+        let end = first.checked_add(count).ok_or(InsertError::Range)?;
+        let mut key = first;
+
+        while key < end {
+            if key >> Geometry::<SHIFT>::BITMAP_BITS != self.position {
+                if let Err(error) = self.make_leaf(key) {
+                    self.remove_run(first, key - first);
+                    return Err(error);
+                }
+            }
+            let (word, bits, next) = part_of_word::<SHIFT>(key, end);
+
+            self.mem
+                .store(self.leaf, word, self.mem.load(self.leaf, word) | bits);
+            key = next;
+        }
+        Ok(())
     }
 
     /// Remembers the leaf for a key, after having made what is missing of the way to it.

@@ -16,7 +16,6 @@
 use kernel::fs::File;
 use kernel::new_mutex;
 use kernel::prelude::*;
-use kernel::str::CString;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Relaxed;
@@ -27,6 +26,7 @@ use zerocopy::FromBytes;
 
 use crate::abi::luo::LuoSer;
 use crate::abi::luo::SessionSer;
+use crate::abi::luo::SESSION_NAME_LEN;
 use crate::kernel::anon_inode;
 use crate::kernel::anon_inode::AnonFile;
 use crate::kernel::anon_inode::IoctlCall;
@@ -93,9 +93,26 @@ pub(super) fn start(luo: Preserved, flbs: Preserved) {
     OUTGOING.lock().head = Some(Head { luo, flbs });
 }
 
+/// What the name of a session's file in /proc begins with.
+const FILE_PREFIX: &[u8] = b"[luo_session] ";
+
 /// The name of a session's file in /proc.
-fn file_name(name: &SessionName) -> Result<CString> {
-    CString::try_from_fmt(fmt!("[luo_session] {}", name))
+struct FileName([u8; FILE_PREFIX.len() + SESSION_NAME_LEN]);
+
+impl FileName {
+    fn new(name: &SessionName) -> Self {
+        let mut bytes = [0; FILE_PREFIX.len() + SESSION_NAME_LEN];
+        let (prefix, rest) = bytes.split_at_mut(FILE_PREFIX.len());
+
+        prefix.copy_from_slice(FILE_PREFIX);
+        rest.copy_from_slice(name.padded());
+        Self(bytes)
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        // The name ends with a NUL, so there is one.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
 }
 
 /// Makes a session and its file.
@@ -105,8 +122,7 @@ pub(super) fn create(name: SessionName) -> Result<ARef<File>> {
     let _gate = GATE.read();
     let session = Sessions::add(&mut OUTGOING.lock(), name)?;
 
-    file_name(&name)
-        .and_then(|path| anon_inode::new_file::<Outgoing>(&path, session.clone()))
+    anon_inode::new_file::<Outgoing>(FileName::new(&name).as_c_str(), session.clone())
         .inspect_err(|_| OUTGOING.lock().remove(&session))
 }
 
@@ -307,7 +323,7 @@ impl Incoming {
 
     /// Makes a file for the session. `EINVAL` if there is one.
     pub(super) fn open(this: Arc<Self>) -> Result<Retrieved> {
-        let path = file_name(&this.name)?;
+        let path = FileName::new(&this.name);
         let handle = Arc::new(
             Handle {
                 session: this.clone(),
@@ -320,7 +336,7 @@ impl Incoming {
         if inner.retrieved {
             return Err(EINVAL);
         }
-        let file = anon_inode::new_file::<Handle>(&path, handle.clone())?;
+        let file = anon_inode::new_file::<Handle>(path.as_c_str(), handle.clone())?;
         inner.retrieved = true;
         Ok(Retrieved { file, handle })
     }

@@ -9,10 +9,10 @@
 IMAGE_ARCH=x86_64 IMAGE_CONFIG=
 
 # Build an image and export its path: LU_IMAGE_<VARIANT>_<RELEASE>, in capitals
-# and with underscores.
+# and with underscores. A third argument takes the place of IMAGE_CONFIG.
 export_image() {
-	local variant=$1 release=$2 path name
-	path=$(VARIANT=$variant RELEASE=$release ARCH=$IMAGE_ARCH CONFIG_EXTRA=$IMAGE_CONFIG "$BUILD_SCRIPTS/image.sh" |
+	local variant=$1 release=$2 extra=${3:-$IMAGE_CONFIG} path name
+	path=$(VARIANT=$variant RELEASE=$release ARCH=$IMAGE_ARCH CONFIG_EXTRA=$extra "$BUILD_SCRIPTS/image.sh" |
 		tail -n 1) || return 1
 	name=LU_IMAGE_${variant}_$release
 	name=${name^^}

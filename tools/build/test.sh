@@ -198,6 +198,8 @@ test_refusals() {
 	refuses "image wants a readable CONFIG_EXTRA" "CONFIG_EXTRA=/none" env CONFIG_EXTRA=/none "$BUILD_SCRIPTS/image.sh"
 	refuses "demo wants known kernels" "'frob' is no kernel" env FROM=frob "$BUILD_SCRIPTS/demo.sh"
 	refuses "other machines must be known" "'vax' is no machine" "$BUILD_SCRIPTS/test-machines.sh" vax
+	refuses "bench wants a known extent" "BENCH=frob" env BENCH=frob "$BUILD_SCRIPTS/bench.sh"
+	refuses "bench wants known kernels" "'frob' is nothing" "$BUILD_SCRIPTS/bench.sh" --only frob
 	refuses "the cache must have a path that the kernel can be built in" "takes no spaces" \
 		env XDG_CACHE_HOME='/tmp/a b' "$BUILD_SCRIPTS/source.sh"
 }

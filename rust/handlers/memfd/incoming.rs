@@ -17,13 +17,16 @@ use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::memfd;
+use crate::kernel::page::Marks;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::MappedPages;
 use crate::kho;
 use crate::kho::Handed;
+use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
+use crate::logic::runs::Coalesce;
 
 /// Makes a file of what the previous kernel left at `data`. Frees what cannot be used.
 pub(super) fn retrieve(data: u64) -> Result<ARef<File>> {
@@ -152,27 +155,20 @@ impl Contents {
     }
 
     fn fill_counting(&self, file: &ShmemFile, checked: &Checked, taken: &Cell<usize>) -> Result {
-        // Each folio is looked up once: the check wants its order, which is known when it is
-        // restored.
-        let restored = Cell::new(None);
-        let folios = checked.folios(
-            self.entries().iter().map(|entry| {
-                taken.set(taken.get() + 1);
-                *entry
-            }),
-            |pfn| {
-                let folio = kho::restore_folio(pfn.phys()?)?;
-                let order = folio.order();
-                restored.set(Some(folio));
-                Some(order)
-            },
-        );
-
         let mut filler = Filler::new(file, self.count);
+        let mut restorer = Restorer::new();
+        let mut marks = Marks::new();
+        let folios = checked
+            .folios(self.entries(), |pfn| Some(marks.find(pfn)?.order()))
+            .merged(filler.max_order());
+
         for folio in folios {
             let folio = folio.map_err(refused)?;
-            let owned = restored.take().ok_or(EIO)?;
             let uptodate = folio.flags & FOLIO_UPTODATE != 0;
+            let owned = restorer
+                .restore(folio.pfn, folio.block_order, folio.order)
+                .ok_or(EIO)?;
+            taken.set(folio.at as usize + folio.entries());
             filler
                 .insert(owned, folio.index, uptodate)
                 .inspect_err(|error| {
@@ -183,24 +179,36 @@ impl Contents {
                     );
                 })?;
         }
+        filler.finish().inspect_err(|error| {
+            pr_err!("memfd: could not put the last folios into the file: {error:?}\n");
+        })?;
+        // Holes at the end.
+        taken.set(self.count);
         Ok(())
     }
 }
 
 impl Drop for Contents {
     fn drop(&mut self) {
+        let mut marks = Marks::new();
+        let mut restorer = Restorer::new();
         let mut missing = 0u64;
-        for entry in self.entries().iter().skip(self.taken) {
+        let blocks = self.entries().iter().skip(self.taken).filter_map(|entry| {
             let pfn = entry.pfn();
             // Frame zero is a hole.
             if pfn.get() == 0 {
-                continue;
+                return None;
             }
-            match pfn.phys().and_then(kho::restore_folio) {
-                Some(folio) => drop(folio),
-                None => missing += 1,
-            }
+            let order = marks.find(pfn).map(|mark| mark.order());
+            missing += u64::from(order.is_none());
+            Some((pfn, order?))
+        });
+        let mut gone = 0;
+
+        for run in Coalesce::new(blocks) {
+            gone += restorer.discard(&run);
         }
+        missing += gone;
         if missing != 0 {
             pr_warn!("memfd: {missing} folios in the table of a memfd were not preserved\n");
         }

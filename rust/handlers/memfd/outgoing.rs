@@ -13,12 +13,15 @@ use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::ALL_SEALS;
 use crate::kernel::memfd::PinnedFolios;
+use crate::kernel::page::Folio;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::Area;
 use crate::kho;
 use crate::kho::Batch;
 use crate::kho::Preserved;
+use crate::logic::runs::Coalesce;
+use crate::logic::runs::Run;
 
 /// Folios that are preserved before others may use KHO's records. Long enough for the lock not to
 /// matter, short enough not to keep others waiting.
@@ -28,7 +31,8 @@ const BATCH: usize = 512;
 ///
 /// The order of the fields is that in which they are undone.
 pub(super) struct Memfd {
-    /// [`None`] for an empty file.
+    /// [`None`] for an empty file. Held for what dropping it undoes; only the tests look into it.
+    #[cfg_attr(not(CONFIG_LIVEUPDATE_KUNIT_TEST), expect(dead_code))]
     contents: Option<Contents>,
     descriptor: Preserved,
 }
@@ -128,13 +132,9 @@ struct Contents {
 impl Contents {
     /// Preserves the first `size` bytes, which are not zero.
     fn preserve(file: &Frozen<'_, '_>, size: u64) -> Result<Self> {
-        let pinned = PinnedFolios::pin(file, size)?;
-
-        // Whether a folio is clean or was never written may change until the kexec. So none of
-        // them is: the next kernel's reclaim must not drop what was written last.
-        pinned.make_durable();
-
-        let folios = Folios::preserve(pinned)?;
+        // Whether a folio is clean or was never written may change until the kexec. So pinning
+        // leaves none of them so: the next kernel's reclaim must not drop what was written last.
+        let folios = Folios::preserve(PinnedFolios::pin(file, size)?)?;
         Ok(Self {
             table: Table::preserve(folios.pinned.entries())?,
             folios,
@@ -158,9 +158,9 @@ impl Folios {
         };
         for chunk in this.pinned.chunks(this.pinned.len(), BATCH) {
             let mut batch = Batch::begin()?;
-            for folio in chunk {
-                batch.preserve(folio)?;
-                this.preserved += 1;
+            for run in runs_of(chunk) {
+                batch.preserve_run(&run)?;
+                this.preserved += run.count as usize;
             }
         }
         Ok(this)
@@ -171,12 +171,17 @@ impl Drop for Folios {
     fn drop(&mut self) {
         for chunk in self.pinned.chunks(self.preserved, BATCH) {
             match Batch::begin() {
-                Ok(mut batch) => chunk.for_each(|folio| batch.unpreserve(folio)),
+                Ok(mut batch) => runs_of(chunk).for_each(|run| batch.unpreserve_run(&run)),
                 // There was a batch before, in which these were preserved.
                 Err(error) => pr_err!("memfd: cannot unpreserve folios: {error:?}\n"),
             }
         }
     }
+}
+
+/// Folios as runs of neighbours.
+fn runs_of<'a>(folios: impl Iterator<Item = &'a Folio> + 'a) -> impl Iterator<Item = Run> + 'a {
+    Coalesce::new(folios.map(|folio| (folio.pfn(), folio.order())))
 }
 
 /// A table of folios that is preserved where it is. The owner of the memory keeps it meanwhile.

@@ -220,17 +220,29 @@ mod suite {
         for index in [0, 7, 8] {
             filler.insert(OwnedFolio::new_zeroed(0)?, index, true)?;
         }
-        let twice = filler.insert(OwnedFolio::new_zeroed(0)?, 7, true);
-        assert!(twice == Err(EEXIST));
         let misaligned = filler.insert(OwnedFolio::new_zeroed(2)?, 10, true);
         assert!(misaligned == Err(EINVAL));
         let too_large = filler.insert(OwnedFolio::new_zeroed(10)?, 0, true);
         assert!(too_large == Err(EINVAL));
-        drop(filler);
+        filler.finish()?;
         assert_eq!(file.blocks(), 3 * BLOCKS);
 
+        // What is behind the first that fails is not in the file, either.
+        let mut filler = Filler::new(file, 3);
+        for index in [5, 7, 9] {
+            filler.insert(OwnedFolio::new_zeroed(0)?, index, true)?;
+        }
+        assert!(filler.finish() == Err(EEXIST));
+        assert_eq!(file.blocks(), 4 * BLOCKS);
+
+        // Nor is what nobody waited for.
+        let mut filler = Filler::new(file, 3);
+        filler.insert(OwnedFolio::new_zeroed(0)?, 20, true)?;
+        drop(filler);
+        assert_eq!(file.blocks(), 4 * BLOCKS);
+
         drop(Filler::new(file, 5));
-        assert_eq!(file.blocks(), 3 * BLOCKS);
+        assert_eq!(file.blocks(), 4 * BLOCKS);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
+use std::vec::Vec;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -88,5 +90,30 @@ proptest! {
             }
         }
         for_each_shift!(check, raw);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_blocks_of_a_word_are_its_keys(base in 0u64..1 << 53, bits in any::<u64>()) {
+        let base = base & !63;
+        let expected: Vec<_> = (0..64)
+            .filter(|bit| bits >> bit & 1 != 0)
+            .filter_map(|bit| <Key>::from_raw(base | bit))
+            .collect();
+
+        prop_assert!(blocks_of_word::<PAGE_SHIFT>(base, bits).eq(expected.iter().copied()));
+        let pages = |keys: &[Key]| keys.iter().map(|key| 1u128 << key.order()).sum::<u128>();
+        let runs: u128 = runs_of_word::<PAGE_SHIFT>(base, bits)
+            .map(|run| u128::from(run.count) << run.order)
+            .sum();
+
+        prop_assert_eq!(runs, pages(&expected));
+        if let Some(first) = word_of_pages::<PAGE_SHIFT>(base) {
+            prop_assert!(expected.iter().all(|key| key.order() == 0));
+            prop_assert!(expected.iter().all(|key| key.pfn().get() & !63 == first.get()));
+        } else {
+            prop_assert!(expected.iter().all(|key| key.order() > 0));
+        }
     }
 }

@@ -138,7 +138,7 @@ fn read(entries: &[(u64, u16, u64)]) -> Vec<Result<Folio, MemfdError>> {
     };
     let file = File::<12>::check(&ser).unwrap();
 
-    file.folios(entries, order_of).collect()
+    file.folios(&entries, order_of).collect()
 }
 
 #[test]
@@ -224,11 +224,66 @@ fn folios() {
     }
 }
 
+/// Position, frame, order and number of entries of the folios that are put together.
+fn merged(entries: &[(u64, u16, u64)], max_order: u32) -> Vec<(u64, u64, u32, usize)> {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(pfn, flags, index)| FolioSer::new(Pfn::new(*pfn), *flags, *index).unwrap())
+        .collect();
+    let ser = MemfdSer {
+        nr_folios: entries.len() as u64,
+        ..ser()
+    };
+    let file = File::<12>::check(&ser).unwrap();
+
+    file.folios(&entries, order_of)
+        .merged(max_order)
+        .map(|folio| folio.unwrap())
+        .map(|folio| (folio.at, folio.pfn.get(), folio.order, folio.entries()))
+        .collect()
+}
+
+#[test]
+fn neighbours_in_memory_and_file_become_one_folio() {
+    let run = |pfn: u64, index: u64, count: u64| -> Vec<_> {
+        (0..count).map(|i| (pfn + i, 3, index + i)).collect()
+    };
+
+    assert_eq!(merged(&run(16, 0, 16), 9), [(0, 16, 4, 16)]);
+    // No larger than allowed.
+    assert_eq!(merged(&run(16, 0, 4), 1), [(0, 16, 1, 2), (2, 18, 1, 2)]);
+    assert_eq!(merged(&run(16, 0, 2), 0), [(0, 16, 0, 1), (1, 17, 0, 1)]);
+    // As long as both are aligned, and there are enough.
+    assert_eq!(
+        merged(&run(17, 1, 6), 9),
+        [(0, 17, 0, 1), (1, 18, 1, 2), (3, 20, 1, 2), (5, 22, 0, 1)]
+    );
+    assert_eq!(
+        merged(&run(16, 1, 3), 9),
+        [(0, 16, 0, 1), (1, 17, 0, 1), (2, 18, 0, 1)]
+    );
+    // Blocks that are large already.
+    assert_eq!(merged(&[(512, 3, 0), (520, 3, 8)], 9), [(0, 512, 4, 2)]);
+    // Other flags, another order, a hole.
+    assert_eq!(
+        merged(&[(16, 3, 0), (17, 2, 1)], 9),
+        [(0, 16, 0, 1), (1, 17, 0, 1)]
+    );
+    assert_eq!(
+        merged(&[(511, 3, 7), (512, 3, 8)], 9),
+        [(0, 511, 0, 1), (1, 512, 3, 1)]
+    );
+    assert_eq!(
+        merged(&[(16, 3, 0), (0, 0, 1), (17, 3, 1)], 9),
+        [(0, 16, 0, 1), (2, 17, 0, 1)]
+    );
+}
+
 #[test]
 fn an_array_that_ends_early_is_an_error() {
     let file = File::<12>::check(&ser()).unwrap();
     let entry = FolioSer::new(Pfn::new(1), FOLIO_DIRTY, 0).unwrap();
-    let found: Vec<_> = file.folios([entry], order_of).collect();
+    let found: Vec<_> = file.folios(&[entry], order_of).collect();
 
     assert!(found[0].is_ok());
     assert_eq!(
@@ -263,6 +318,24 @@ proptest! {
     )) {
         let found = read(&entries);
         let mut next = 0;
+        let good = found.iter().filter(|folio| folio.is_ok()).count();
+        let blocks: usize = {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(pfn, flags, index)| FolioSer::new(Pfn::new(*pfn), *flags, *index).unwrap())
+                .collect();
+            let ser = MemfdSer { nr_folios: entries.len() as u64, ..ser() };
+
+            File::<12>::check(&ser)
+                .unwrap()
+                .folios(&entries, order_of)
+                .merged(9)
+                .flatten()
+                .map(|folio| folio.entries())
+                .sum()
+        };
+
+        assert_eq!(blocks, good, "putting together loses none");
 
         for folio in found.iter().flatten() {
             assert!(folio.index >= next && folio.index < 16);

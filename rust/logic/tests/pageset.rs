@@ -90,3 +90,101 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn bridged_ranges_are_those_with_small_gaps_filled(
+        pages in proptest::collection::btree_set(0u64..2048, 0..60),
+        gap in 65u64..700,
+    ) {
+        let mut words = vec![0; words_for(Pfn::new(2048)).unwrap()];
+        let mut expected: Vec<(u64, u64)> = Vec::new();
+
+        for page in pages {
+            insert(&mut words, Pfn::new(page), Pfn::new(page + 1));
+            match expected.last_mut() {
+                Some((_, end)) if page - *end < gap => *end = page + 1,
+                _ => expected.push((page, page + 1)),
+            }
+        }
+        let found: Vec<_> = Bridged::new(&words, gap)
+            .map(|(start, end)| (start.get(), end.get()))
+            .collect();
+
+        prop_assert_eq!(&found, &expected);
+        prop_assert!(Bridged::new(&words, 1).eq(Ranges::new(&words)));
+    }
+
+    #[test]
+    fn a_word_at_a_time_is_as_good_as_page_by_page(
+        first in any::<u64>(),
+        second in any::<u64>(),
+        index in 0u64..4,
+    ) {
+        let base = Pfn::new(index * 64);
+        let mut by_word = words();
+        let mut by_page = words();
+
+        for bits in [first, second] {
+            let mut fresh = true;
+
+            for bit in (0..64).filter(|bit| bits >> bit & 1 != 0) {
+                let page = Pfn::new(base.get() + bit);
+
+                fresh &= insert(&mut by_page, page, Pfn::new(page.get() + 1)) == Inserted::Fresh;
+            }
+            let expected = if fresh { Inserted::Fresh } else { Inserted::Overlap };
+
+            prop_assert_eq!(insert_word(&mut by_word, base, bits), expected);
+            prop_assert_eq!(&by_word, &by_page);
+            prop_assert!(contains_word(&by_word, base, bits));
+        }
+        prop_assert_eq!(contains_word(&by_word, base, !(first | second)), first | second == u64::MAX);
+    }
+
+    #[test]
+    fn the_gaps_of_a_set_are_what_insert_gaps_adds(
+        pages in proptest::collection::btree_set(0u64..PAGES, 0..60),
+    ) {
+        let mut set = words();
+        let end = Pfn::new(set.len() as u64 * 64);
+
+        for page in &pages {
+            insert(&mut set, Pfn::new(*page), Pfn::new(page + 1));
+        }
+        let mut gaps = words();
+        insert_gaps(&mut gaps, Ranges::new(&set), end);
+        prop_assert!(set.iter().zip(&gaps).all(|(set, gaps)| set ^ gaps == u64::MAX));
+
+        let mut next = 0;
+        for (start, end) in Ranges::new(&gaps) {
+            prop_assert_eq!(next_gap(&set, next), Some((start.get(), end.get())));
+            next = end.get();
+        }
+        prop_assert_eq!(next_gap(&set, next), None);
+    }
+}
+
+#[test]
+fn words_beyond_the_set_are_refused() {
+    let mut words = words();
+    let beyond = Pfn::new(words.len() as u64 * 64);
+
+    assert_eq!(insert_word(&mut words, beyond, 1), Inserted::OutOfRange);
+    assert!(!contains_word(&words, beyond, 1));
+    assert_eq!(next_gap(&words, u64::MAX), None);
+}
+
+#[test]
+fn the_gap_is_as_small_as_the_limit_on_ranges_allows() {
+    let mut words = vec![0; words_for(Pfn::new(1 << 16)).unwrap()];
+
+    for page in (0..1 << 16).step_by(4096) {
+        insert(&mut words, Pfn::new(page), Pfn::new(page + 1));
+    }
+    // Sixteen ranges.
+    assert_eq!(gap_for(&words, 16, 1024, 1 << 14), 1);
+    assert_eq!(gap_for(&words, 15, 1024, 1 << 14), 4096);
+    assert_eq!(gap_for(&words, 15, 512, 2048), 2048);
+    assert_eq!(gap_for(&words, 15, 1000, 1 << 14), 8000);
+}

@@ -17,6 +17,9 @@ enum Op {
     Contains(u64),
     /// Insertion with so many nodes left to allocate.
     Starved(u64, usize),
+    /// Runs, given by their first key and their length.
+    InsertRun(u64, u64),
+    RemoveRun(u64, u64),
 }
 
 /// Keys that share nodes with others and that lie far off.
@@ -34,6 +37,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         4 => any_key().prop_map(Op::Insert),
         2 => any_key().prop_map(Op::Remove),
         1 => any_key().prop_map(Op::Contains),
+        2 => (any_key(), 0..300u64).prop_map(|(key, count)| Op::InsertRun(key, count)),
+        2 => (any_key(), 0..300u64).prop_map(|(key, count)| Op::RemoveRun(key, count)),
         1 => (any_key(), 0..6usize).prop_map(|(key, left)| Op::Starved(key, left)),
     ]
 }
@@ -46,6 +51,28 @@ fn apply<const SHIFT: u32>(ops: &[Op]) {
 
     for op in ops {
         match *op {
+            Op::InsertRun(first, count) if wide(first.saturating_add(count)) => {
+                // A part of it may fit, but nothing of it may stay that was not there.
+                let before = model.len();
+
+                if tree.insert_run(first, count).is_err() {
+                    model.retain(|key| *key < first || *key >= first.saturating_add(count));
+                    assert!(model.len() <= before);
+                } else {
+                    model.extend(first..first.saturating_add(count));
+                }
+            }
+            Op::InsertRun(first, count) => {
+                assert_eq!(tree.insert_run(first, count), Ok(()));
+                model.extend(first..first + count);
+            }
+            Op::RemoveRun(first, count) => {
+                let end = first.saturating_add(count);
+                let expected = model.range(first..end).count() as u64;
+
+                assert_eq!(tree.remove_run(first, count), expected);
+                model.retain(|key| *key < first || *key >= end);
+            }
             Op::Insert(key) if wide(key) => {
                 assert_eq!(tree.insert(key), Err(InsertError::Range));
             }

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the guest says to the host.
-//!
-//! A message is one line of the kernel's log, written by way of `/dev/kmsg`: the kernel then keeps
-//! it in one piece on the console, and in order with its own lines.
 
+use lu_guest::message::ConsoleMessage;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// What a message begins with on the console.
-pub const PREFIX: &str = "lu-demo: ";
-
-/// The most bytes of text in a message. The kernel cuts lines of about 1,000 off.
-const TEXT_BYTES: usize = 600;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,69 +71,10 @@ pub enum Message {
     },
 }
 
-impl Message {
-    /// The line for `/dev/kmsg`, without a newline.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be written as JSON.
-    pub fn to_line(&self) -> serde_json::Result<String> {
-        Ok(format!("{PREFIX}{}", serde_json::to_string(self)?))
-    }
+impl ConsoleMessage for Message {
+    const PREFIX: &'static str = "lu-demo: ";
 
-    /// Reads a line of the console, if it has a message in it.
-    #[must_use]
-    pub fn from_line(line: &str) -> Option<serde_json::Result<Self>> {
-        let (_, text) = line.split_once(PREFIX)?;
-        Some(serde_json::from_str(text.trim_end()))
-    }
-
-    /// Reports a failure.
-    #[must_use]
-    pub fn failed(error: &str, help: Option<&str>) -> Self {
-        Self::Failed {
-            error: shorten(error),
-            help: help.map(str::to_owned),
-        }
-    }
-}
-
-/// The beginning of a text that may be long.
-#[must_use]
-pub fn shorten(text: &str) -> String {
-    if text.len() <= TEXT_BYTES {
-        return text.to_owned();
-    }
-    let end = (0..=TEXT_BYTES).rev().find(|&at| text.is_char_boundary(at));
-    format!("{}...", &text[..end.unwrap_or(0)])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_survives_the_console() {
-        let message = Message::failed("two\nlines and a \"quote\"", Some("help"));
-        let line = message.to_line().unwrap();
-        assert!(!line.contains('\n'));
-        let seen = format!("[    1.234567] {line}\r");
-        assert_eq!(Message::from_line(&seen).unwrap().unwrap(), message);
-    }
-
-    #[test]
-    fn other_lines_are_not_messages_and_broken_ones_are_errors() {
-        assert!(Message::from_line("[    0.0] Linux version 7.3").is_none());
-        assert!(
-            Message::from_line("lu-demo: {\"event\":\"ju")
-                .unwrap()
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn long_text_fits_into_a_line() {
-        let message = Message::failed(&"ä".repeat(5000), None);
-        assert!(message.to_line().unwrap().len() < 900);
+    fn failed(error: String, help: Option<String>) -> Self {
+        Self::Failed { error, help }
     }
 }

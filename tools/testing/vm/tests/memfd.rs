@@ -29,6 +29,21 @@ in_all_directions!(
     }
 );
 
+in_all_directions!(
+    scattered_pages_survive_and_those_between_are_free_again,
+    |direction| {
+        LiveUpdate::new(
+            "scattered_pages_survive_and_those_between_are_free_again",
+            direction,
+        )
+        .program(Program::ours("memfd_scattered"))
+        .quiet()
+        .ktap_after_update(1)
+        .run()
+        .map(drop)
+    }
+);
+
 in_all_directions!(memfds_in_swap_keep_their_data, |direction| {
     LiveUpdate::new("memfds_in_swap_keep_their_data", direction)
         .program(Program::ours("memfd_swapped"))

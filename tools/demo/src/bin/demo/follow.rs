@@ -10,7 +10,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use lu_demo::message::Message;
-use lu_demo::message::PREFIX;
+use lu_guest::message::ConsoleMessage;
 use lu_vm::Vm;
 
 use crate::report;
@@ -161,7 +161,7 @@ impl Guest {
         loop {
             let line = self
                 .vm
-                .wait_for(PREFIX)
+                .wait_for(Message::PREFIX)
                 .with_context(|| format!("waiting for the guest to say {what}"))?;
             let when = Instant::now();
             let Some(message) = Message::from_line(&line) else {

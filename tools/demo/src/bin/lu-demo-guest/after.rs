@@ -23,9 +23,10 @@ use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
 use lu_demo::message::Message;
-use lu_demo::message::shorten;
+use lu_guest::kmsg::Kmsg;
+use lu_guest::message::shorten;
 
-use crate::console::Console;
+use crate::progress;
 
 /// The most bytes that an index may have.
 const INDEX_BYTES: u64 = 64 << 20;
@@ -40,7 +41,7 @@ struct Retrieved {
     time: Duration,
 }
 
-pub(crate) fn run(console: &mut Console, shuffle_seed: u64) -> Result<()> {
+pub(crate) fn run(kmsg: &mut Kmsg, shuffle_seed: u64) -> Result<()> {
     let device = Device::open()?;
     let start = Instant::now();
     let session = device.retrieve_session(INDEX_SESSION)?;
@@ -49,13 +50,14 @@ pub(crate) fn run(console: &mut Console, shuffle_seed: u64) -> Result<()> {
     let index = read_index(fd)?;
     ensure!(!index.files.is_empty(), "the index names no files");
 
-    console.progress(&format!(
-        "retrieving in an order drawn from {shuffle_seed:#018x}"
-    ))?;
+    progress(
+        kmsg,
+        &format!("retrieving in an order drawn from {shuffle_seed:#018x}"),
+    )?;
     let mut retrieved = retrieve(&device, &index.files, shuffle_seed)?;
     retrieved.sessions.insert(INDEX_SESSION.to_owned(), session);
     retrieved.time += index_time;
-    console.say(&Message::Retrieved {
+    kmsg.say(&Message::Retrieved {
         from: shorten(&index.release),
         sessions: retrieved.sessions.len() as u64,
         files: retrieved.files.len() as u64,
@@ -68,8 +70,8 @@ pub(crate) fn run(console: &mut Console, shuffle_seed: u64) -> Result<()> {
         session.finish()?;
     }
     drop(device);
-    console.progress("all sessions finished; computing SHA-256 of all data")?;
-    console.say(&verify(&index.files, &retrieved.files)?)
+    progress(kmsg, "all sessions finished; computing SHA-256 of all data")?;
+    kmsg.say(&verify(&index.files, &retrieved.files)?)
 }
 
 fn read_index(fd: OwnedFd) -> Result<Index> {

@@ -29,10 +29,11 @@ use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
 use lu_demo::message::Message;
+use lu_guest::kmsg::Kmsg;
+use lu_guest::machine;
 use rustix::fs::MemfdFlags;
 
-use crate::console::Console;
-use crate::machine;
+use crate::progress;
 
 /// A file in memory, on its way to the next kernel.
 struct Memory {
@@ -40,16 +41,16 @@ struct Memory {
     record: FileRecord,
 }
 
-pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u64) -> Result<()> {
-    console.progress("reading the files into memory")?;
+pub(crate) fn run(kmsg: &mut Kmsg, seed: u64, sessions: u32, big_bytes: u64) -> Result<()> {
+    progress(kmsg, "reading the files into memory")?;
     let mut memories = load_files(sessions)?;
-    console.progress(&format!(
-        "making {} MiB from seed {seed:#018x}",
-        big_bytes >> 20
-    ))?;
+    progress(
+        kmsg,
+        &format!("making {} MiB from seed {seed:#018x}", big_bytes >> 20),
+    )?;
     memories.push(big_file(seed, big_bytes)?);
 
-    console.progress("computing SHA-256 of all data")?;
+    progress(kmsg, "computing SHA-256 of all data")?;
     let mut total = Total::default();
     for memory in &mut memories {
         let FileRecord {
@@ -63,9 +64,9 @@ pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u6
             .with_context(|| format!("reading {path} back from memory"))?;
     }
     let (files, bytes, sha256) = (total.files(), total.bytes(), total.finish());
-    console.say(&Message::Before { sha256 })?;
+    kmsg.say(&Message::Before { sha256 })?;
 
-    console.progress("preserving")?;
+    progress(kmsg, "preserving")?;
     let device = Device::open()?;
     let mut timer = Timer::default();
     let mut held = preserve(&device, &memories, &mut timer)?;
@@ -73,16 +74,16 @@ pub(crate) fn run(console: &mut Console, seed: u64, sessions: u32, big_bytes: u6
     let session = timer.time(|| device.create_session(INDEX_SESSION))?;
     timer.time(|| session.preserve_fd(Token(1), &index))?;
     held.push(session);
-    console.say(&Message::Preserved {
+    kmsg.say(&Message::Preserved {
         sessions: held.len() as u64,
         files,
         bytes,
         micros: timer.micros(),
     })?;
 
-    console.progress("loading the next kernel")?;
-    load_next()?;
-    console.say(&Message::Jump)?;
+    progress(kmsg, "loading the next kernel")?;
+    machine::load_next(NEXT_KERNEL_PATH, NEXT_INITRD_PATH)?;
+    kmsg.say(&Message::Jump)?;
     let error = kexec::reboot();
     drop(held);
     Err(error).context("the live update did not happen")
@@ -201,12 +202,4 @@ fn index_file(memories: &[Memory]) -> Result<File> {
     file.write_all(&serde_json::to_vec(&index)?)
         .context("writing the index")?;
     Ok(file)
-}
-
-fn load_next() -> Result<()> {
-    let open = |path| File::open(path).with_context(|| format!("opening {path}"));
-    // What switches live update on here does so there.
-    let cmdline = std::fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
-    let (kernel, initrd) = (open(NEXT_KERNEL_PATH)?, open(NEXT_INITRD_PATH)?);
-    Ok(kexec::load(kernel, Some(initrd), cmdline.trim_end())?)
 }
