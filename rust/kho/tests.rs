@@ -19,6 +19,7 @@ mod suite {
     use crate::abi::PAGE_SIZE;
     use crate::kernel::page::OwnedFolio;
     use crate::kernel::vmap;
+    use crate::kho::restore::restore_folio;
 
     #[test]
     fn preserved_memory_is_zeroed_and_large_enough() -> Result {

@@ -305,7 +305,8 @@ TEST_F(session, three_hundred_files_fit_and_are_given_back)
 	EXPECT_EQ(lu_next_fd(), next);
 }
 
-TEST_F(session, preserving_and_giving_back_leaks_no_memory)
+/* So many cycles take half a minute on a kernel with KASAN and lockdep. */
+TEST_F_TIMEOUT(session, preserving_and_giving_back_leaks_no_memory, 300)
 {
 	int memfd = memfd_create("cycles", 0);
 	long before = 0, after;
@@ -323,8 +324,14 @@ TEST_F(session, preserving_and_giving_back_leaks_no_memory)
 			before = lu_meminfo("MemFree");
 	}
 	after = lu_meminfo("MemFree");
-	/* One leaked page a cycle is 8000 KiB; free lists move by one or two thousand. */
-	EXPECT_GT(after, before - 4000);
+	/*
+	 * One leaked page a cycle is 8000 KiB; free lists move by one or two
+	 * thousand. KASAN's quarantine and shadow and kmemleak's records grow by
+	 * more. On such kernels the cycles are for kmemleak, which init asks
+	 * afterwards.
+	 */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		EXPECT_GT(after, before - 4000);
 	close(memfd);
 }
 
