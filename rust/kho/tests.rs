@@ -93,9 +93,9 @@ mod suite {
     fn memory_that_nobody_handed_over_cannot_be_restored() -> Result {
         let folio = OwnedFolio::new_zeroed(0)?;
 
-        assert!(restore::restore_folio(folio.phys()).is_none());
-        assert!(restore::restore_folio(PhysAddr::new(folio.phys().get() + 8)).is_none());
-        assert!(restore::restore_folio(PhysAddr::new(u64::MAX)).is_none());
+        assert!(restore_folio(folio.phys()).is_none());
+        assert!(restore_folio(PhysAddr::new(folio.phys().get() + 8)).is_none());
+        assert!(restore_folio(PhysAddr::new(u64::MAX)).is_none());
         assert!(Handed::claim(folio.phys()).is_err());
         assert!(Handed::claim(PhysAddr::new(1)).is_err());
         Ok(())
