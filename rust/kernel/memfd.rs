@@ -182,9 +182,12 @@ impl PinnedFolios {
         while next < pages && found.refill(mapping, next, pages - 1) {
             let before = next;
 
-            let most = FOUND_AT_A_TIME.min((pages - next) as usize);
-            self.reserve(most, next, pages)?;
-            while let Some(folio) = pinner.pin_next(&mut found) {
+            while next < pages {
+                // Before the pin, so that it cannot be left over.
+                self.reserve(1, next, pages)?;
+                let Some(folio) = pinner.pin_next(&mut found) else {
+                    break;
+                };
                 match self.push(folio, next) {
                     Ok(after) => next = after,
                     Err(error) => {
@@ -267,9 +270,11 @@ impl PinnedFolios {
     fn grow(&mut self, more: usize, next: u64, pages: u64) -> Result {
         let left = pages - next;
         let expected = match (self.entries.len() as u64).checked_mul(left) {
-            // Nothing is known yet: small folios.
-            None | Some(0) => left,
+            // Nothing is known yet. The next kernel is given all of the table, used or not, so that
+            // it must not be sized for small folios if these are large.
+            Some(0) => FOUND_AT_A_TIME as u64,
             Some(product) => product.div_ceil(next.max(1)),
+            None => left,
         };
         let wanted = usize::try_from(expected).map_err(|_| EFBIG)?.max(more);
         // The rest of the last page goes to the next kernel: there must be nothing in it.
