@@ -134,12 +134,12 @@ void lu_pages_make_live(struct page *page, unsigned long nr)
 
 void lu_folio_make_live(struct page *page, unsigned int order)
 {
-	unsigned long nr = 1UL << order;
+	struct page *end = page + (1UL << order);
 
 	set_page_count(page, 1);
 	clear_page_tag_ref(page);
-	for (unsigned long i = 1; i < nr; i++)
-		set_page_count(page + i, 0);
+	for (struct page *tail = page + 1; tail < end; tail++)
+		set_page_count(tail, 0);
 	if (order)
 		prep_compound_page(page, order);
 }

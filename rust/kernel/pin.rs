@@ -148,11 +148,14 @@ impl Drop for Found {
     }
 }
 
+/// Blocks of pages that [`Pinner`] remembers: folios of a file may be all over memory.
+const KNOWN_BLOCKS: usize = 64;
+
 /// Turns references into pins.
 pub(super) struct Pinner {
     statistics: Statistics,
-    /// The block of pages of which it is known that they may be pinned, by its number.
-    pinnable: u64,
+    /// Blocks of pages of which it is known that they may be pinned, each where its number says.
+    pinnable: [u64; KNOWN_BLOCKS],
     block_order: u32,
 }
 
@@ -160,7 +163,7 @@ impl Pinner {
     pub(super) fn new() -> Self {
         Self {
             statistics: Statistics::new(bindings::node_stat_item_NR_FOLL_PIN_ACQUIRED),
-            pinnable: u64::MAX,
+            pinnable: [u64::MAX; KNOWN_BLOCKS],
             // SAFETY: No preconditions.
             block_order: unsafe { bindings::lu_pageblock_order() },
         }
@@ -202,14 +205,15 @@ impl Pinner {
             return false;
         }
         references.fetch_add(BIAS - 1, Full);
-        if block != self.pinnable {
+        let known = &mut self.pinnable[block as usize % KNOWN_BLOCKS];
+        if block != *known {
             // After the pin, so that nobody starts to move it now.
             // SAFETY: The folio exists.
             if !unsafe { bindings::lu_folio_is_pinnable(folio.as_ptr()) } {
                 references.fetch_sub(BIAS - 1, Full);
                 return false;
             }
-            self.pinnable = block;
+            *known = block;
         }
         self.statistics.add_one(folio);
         true

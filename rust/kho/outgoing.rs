@@ -75,13 +75,18 @@ impl Batch {
         let Some(tree) = self.0.as_mut() else {
             return Err(EINVAL);
         };
-        tree.insert_run(first, run.count).map_err(errno)
+        match run.count {
+            // Scattered folios are runs of one.
+            1 => tree.insert(first).map(drop).map_err(errno),
+            count => tree.insert_run(first, count).map_err(errno),
+        }
     }
 
     /// Takes [`Batch::preserve_run`] back. C counterpart: `kho_unpreserve_folio()` for each.
     #[inline]
     pub(crate) fn unpreserve_run(&mut self, run: &Run) {
         let removed = match (keys_of(run), self.0.as_mut()) {
+            (Ok(first), Some(tree)) if run.count == 1 => u64::from(tree.remove(first)),
             (Ok(first), Some(tree)) => tree.remove_run(first, run.count),
             _ => 0,
         };

@@ -52,6 +52,12 @@ impl Restorer {
         }
     }
 
+    /// Order of the block at `pfn` that is preserved and has not been restored.
+    #[inline]
+    pub(crate) fn order_at(&mut self, pfn: Pfn) -> Option<u32> {
+        self.marks.find(pfn).map(|mark| mark.order())
+    }
+
     /// Restores what was preserved as blocks of `block_order` from `pfn` on as one folio of `order`.
     ///
     /// [`None`] if these blocks are not all preserved and waiting, or there is no such folio.

@@ -73,7 +73,8 @@ const NOWHERE: u64 = u64::MAX;
 ///
 /// - `root` is a node of level `DEPTH - 1`, and the tree below it is well-formed.
 /// - Unless `position` is [`NOWHERE`], the keys whose upper bits are `position` belong to
-///   `leaf`. As no node is freed while the tree lives, this does not expire.
+///   `leaf`. The same holds for `table_position` and `table`, a node of level 1. As no node is
+///   freed while the tree lives, neither expires.
 pub struct Tree<M, const SHIFT: u32 = PAGE_SHIFT> {
     /// Memory and allocator of the nodes.
     mem: M,
@@ -83,18 +84,24 @@ pub struct Tree<M, const SHIFT: u32 = PAGE_SHIFT> {
     leaf: PhysAddr,
     /// Upper bits of the keys in `leaf`, shifted down.
     position: u64,
+    /// The table in which that leaf hangs.
+    table: PhysAddr,
+    /// Upper bits of the keys below `table`, shifted down.
+    table_position: u64,
 }
 
 impl<M, const SHIFT: u32> Tree<M, SHIFT> {
     /// Takes over the tree below `root`, which this kernel built.
     #[inline]
     pub const fn from_root(mem: M, root: PhysAddr) -> Self {
-        // INVARIANT: no leaf is remembered.
+        // INVARIANT: neither a leaf nor a table is remembered.
         Self {
             mem,
             root,
             leaf: PhysAddr::new(0),
             position: NOWHERE,
+            table: PhysAddr::new(0),
+            table_position: NOWHERE,
         }
     }
 
@@ -244,8 +251,28 @@ impl<M: NodeMem, const SHIFT: u32> Tree<M, SHIFT> {
     }
 
     /// Remembers the leaf for a key; false where there is none.
-    #[cold]
     fn seek(&mut self, key: u64) -> bool {
+        self.seek_near(key) || self.seek_far(key)
+    }
+
+    /// Remembers the leaf for a key if it hangs in the table that was used last.
+    #[inline]
+    fn seek_near(&mut self, key: u64) -> bool {
+        if key >> span_bits::<SHIFT>(1) != self.table_position {
+            return false;
+        }
+        let leaf = PhysAddr::new(self.mem.load(self.table, slot_of::<SHIFT>(key, 1)));
+
+        if leaf.is_null() {
+            return false;
+        }
+        self.remember(leaf, key);
+        true
+    }
+
+    /// Remembers the leaf for a key, wherever it is; false where there is none.
+    #[cold]
+    fn seek_far(&mut self, key: u64) -> bool {
         match self.find(key) {
             Some(leaf) => {
                 self.remember(leaf, key);
@@ -313,8 +340,16 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
     }
 
     /// Remembers the leaf for a key, after having made what is missing of the way to it.
-    #[cold]
     fn make_leaf(&mut self, key: u64) -> Result<(), InsertError> {
+        if self.seek_near(key) {
+            return Ok(());
+        }
+        self.make_way(key)
+    }
+
+    /// The same from the root.
+    #[cold]
+    fn make_way(&mut self, key: u64) -> Result<(), InsertError> {
         if key >> Geometry::<SHIFT>::KEY_WIDTH != 0 {
             return Err(InsertError::Range);
         }
@@ -331,6 +366,11 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
                 self.mem.store(node, slot, top.get());
                 self.remember(leaf, key);
                 return Ok(());
+            }
+            if level == 1 {
+                // INVARIANT: `node` is of level 1 and on the way to `key`.
+                self.table = node;
+                self.table_position = key >> span_bits::<SHIFT>(1);
             }
             node = next;
         }

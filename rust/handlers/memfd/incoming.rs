@@ -26,7 +26,7 @@ use crate::kho::Handed;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
-use crate::logic::runs::Coalesce;
+use crate::logic::runs::Run;
 
 /// Makes a file of what the previous kernel left at `data`. Frees what cannot be used.
 pub(super) fn retrieve(data: u64) -> Result<ARef<File>> {
@@ -190,25 +190,37 @@ impl Contents {
 
 impl Drop for Contents {
     fn drop(&mut self) {
-        let mut marks = Marks::new();
         let mut restorer = Restorer::new();
-        let mut missing = 0u64;
-        let blocks = self.entries().iter().skip(self.taken).filter_map(|entry| {
+        let mut missing = 0;
+        let mut waiting: Option<Run> = None;
+
+        for entry in self.entries().iter().skip(self.taken) {
             let pfn = entry.pfn();
             // Frame zero is a hole.
             if pfn.get() == 0 {
-                return None;
+                continue;
             }
-            let order = marks.find(pfn).map(|mark| mark.order());
-            missing += u64::from(order.is_none());
-            Some((pfn, order?))
-        });
-        let mut gone = 0;
-
-        for run in Coalesce::new(blocks) {
-            gone += restorer.discard(&run);
+            let Some(order) = restorer.order_at(pfn) else {
+                missing += 1;
+                continue;
+            };
+            match &mut waiting {
+                Some(run) if run.order == order && run.end() == Some(pfn) => run.count += 1,
+                _ => {
+                    let next = Run {
+                        start: pfn,
+                        order,
+                        count: 1,
+                    };
+                    if let Some(run) = waiting.replace(next) {
+                        missing += restorer.discard(&run);
+                    }
+                }
+            }
         }
-        missing += gone;
+        if let Some(run) = waiting {
+            missing += restorer.discard(&run);
+        }
         if missing != 0 {
             pr_warn!("memfd: {missing} folios in the table of a memfd were not preserved\n");
         }
