@@ -32,7 +32,7 @@ use super::shmem::ShmemFile;
 const MIN_WINDOW: u64 = 1 << 5;
 const WINDOW: u64 = 1 << 16;
 
-/// The most folios that are [`Found`] at a time.
+/// The most folios that are [`Found`] at a time: room for so many is made before anything is known.
 const FOUND_AT_A_TIME: usize = bindings::LU_FOLIO_BATCH_SIZE;
 
 /// Makes an empty memfd without a name, that may be sealed.

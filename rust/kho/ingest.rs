@@ -157,14 +157,9 @@ fn admit_word(base: Pfn, bits: u64, pages: &mut RamPages, scratch_free: &mut (Pf
     let mut sound = true;
 
     for bit in (0..u64::BITS).filter(|bit| bits >> bit & 1 != 0) {
-        sound &= admit(
-            &Run {
-                start: Pfn::new(base.get() | u64::from(bit)),
-                order: 0,
-                count: 1,
-            },
-            pages,
-        );
+        let page = Pfn::new(base.get() | u64::from(bit));
+
+        sound &= admit(&Run::single(page, 0), pages);
     }
     sound
 }

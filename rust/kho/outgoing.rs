@@ -99,12 +99,12 @@ impl Batch {
     /// Preserves one block.
     #[inline]
     fn preserve_block(&mut self, pfn: Pfn, order: u32) -> Result {
-        self.preserve_run(&block(pfn, order))
+        self.preserve_run(&Run::single(pfn, order))
     }
 
     #[inline]
     fn unpreserve_block(&mut self, pfn: Pfn, order: u32) {
-        self.unpreserve_run(&block(pfn, order));
+        self.unpreserve_run(&Run::single(pfn, order));
     }
 
     /// Preserves pages of order 0 from `start` to before `end`; all of them or none.
@@ -135,14 +135,6 @@ impl Batch {
             }
             self.unpreserve_block(pfn, order);
         }
-    }
-}
-
-fn block(start: Pfn, order: u32) -> Run {
-    Run {
-        start,
-        order,
-        count: 1,
     }
 }
 

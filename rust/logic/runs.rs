@@ -18,6 +18,27 @@ pub struct Run {
 }
 
 impl Run {
+    /// A block by itself.
+    #[inline]
+    pub const fn single(start: Pfn, order: u32) -> Self {
+        Self {
+            start,
+            order,
+            count: 1,
+        }
+    }
+
+    /// Takes the block of `order` at `start` in, if it follows the last one and is of the same order.
+    /// Tells whether it did.
+    #[inline]
+    pub fn extend(&mut self, start: Pfn, order: u32) -> bool {
+        if self.order != order || self.end() != Some(start) {
+            return false;
+        }
+        self.count += 1;
+        true
+    }
+
     /// Length in pages; [`None`] where 64 bits do not hold it.
     #[inline]
     pub const fn pages(&self) -> Option<u64> {
@@ -61,19 +82,14 @@ impl<I: Iterator<Item = (Pfn, u32)>> Iterator for Coalesce<I> {
     #[inline]
     fn next(&mut self) -> Option<Run> {
         for (start, order) in self.blocks.by_ref() {
-            if let Some(run) = &mut self.run {
-                if run.order == order && run.end() == Some(start) {
-                    run.count += 1;
-                    continue;
-                }
+            if self
+                .run
+                .as_mut()
+                .is_some_and(|run| run.extend(start, order))
+            {
+                continue;
             }
-            let fresh = Run {
-                start,
-                order,
-                count: 1,
-            };
-
-            if let Some(run) = self.run.replace(fresh) {
+            if let Some(run) = self.run.replace(Run::single(start, order)) {
                 return Some(run);
             }
         }

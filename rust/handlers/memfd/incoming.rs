@@ -204,18 +204,13 @@ impl Drop for Contents {
                 missing += 1;
                 continue;
             };
-            match &mut waiting {
-                Some(run) if run.order == order && run.end() == Some(pfn) => run.count += 1,
-                _ => {
-                    let next = Run {
-                        start: pfn,
-                        order,
-                        count: 1,
-                    };
-                    if let Some(run) = waiting.replace(next) {
-                        missing += restorer.discard(&run);
-                    }
+            if let Some(run) = &mut waiting {
+                if run.extend(pfn, order) {
+                    continue;
                 }
+            }
+            if let Some(run) = waiting.replace(Run::single(pfn, order)) {
+                missing += restorer.discard(&run);
             }
         }
         if let Some(run) = waiting {

@@ -127,7 +127,8 @@ fn order_of(pfn: Pfn) -> Option<u32> {
     }
 }
 
-fn read(entries: &[(u64, u16, u64)]) -> Vec<Result<Folio, MemfdError>> {
+/// A file of the given entries: frame, flags and index of each.
+fn file_of(entries: &[(u64, u16, u64)]) -> (File<12>, Vec<FolioSer>) {
     let entries: Vec<_> = entries
         .iter()
         .map(|(pfn, flags, index)| FolioSer::new(Pfn::new(*pfn), *flags, *index).unwrap())
@@ -136,7 +137,12 @@ fn read(entries: &[(u64, u16, u64)]) -> Vec<Result<Folio, MemfdError>> {
         nr_folios: entries.len() as u64,
         ..ser()
     };
-    let file = File::<12>::check(&ser).unwrap();
+
+    (File::check(&ser).unwrap(), entries)
+}
+
+fn read(entries: &[(u64, u16, u64)]) -> Vec<Result<Folio, MemfdError>> {
+    let (file, entries) = file_of(entries);
 
     file.folios(&entries, order_of).collect()
 }
@@ -226,15 +232,7 @@ fn folios() {
 
 /// Position, frame, order and number of entries of the folios that are put together.
 fn merged(entries: &[(u64, u16, u64)], max_order: u32) -> Vec<(u64, u64, u32, usize)> {
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|(pfn, flags, index)| FolioSer::new(Pfn::new(*pfn), *flags, *index).unwrap())
-        .collect();
-    let ser = MemfdSer {
-        nr_folios: entries.len() as u64,
-        ..ser()
-    };
-    let file = File::<12>::check(&ser).unwrap();
+    let (file, entries) = file_of(entries);
 
     file.folios(&entries, order_of)
         .merged(max_order)
@@ -319,21 +317,13 @@ proptest! {
         let found = read(&entries);
         let mut next = 0;
         let good = found.iter().filter(|folio| folio.is_ok()).count();
-        let blocks: usize = {
-            let entries: Vec<_> = entries
-                .iter()
-                .map(|(pfn, flags, index)| FolioSer::new(Pfn::new(*pfn), *flags, *index).unwrap())
-                .collect();
-            let ser = MemfdSer { nr_folios: entries.len() as u64, ..ser() };
-
-            File::<12>::check(&ser)
-                .unwrap()
-                .folios(&entries, order_of)
-                .merged(9)
-                .flatten()
-                .map(|folio| folio.entries())
-                .sum()
-        };
+        let (file, folios) = file_of(&entries);
+        let blocks: usize = file
+            .folios(&folios, order_of)
+            .merged(9)
+            .flatten()
+            .map(|folio| folio.entries())
+            .sum();
 
         assert_eq!(blocks, good, "putting together loses none");
 
