@@ -3,8 +3,9 @@
 //! A preserved memfd.
 //!
 //! C counterpart: `include/linux/kho/abi/memfd.h`. [`MemfdSer`] is what a file's `data` points
-//! to; its `folios` is a vmalloc area that holds `nr_folios` entries of [`FolioSer`], in
-//! ascending order of their index.
+//! to; its `folios` is a vmalloc area that holds `nr_folios` entries, in ascending order of their
+//! index. Of what kind they are, the compatible string tells: [`FolioSer`], as in mainline, or
+//! [`ExtentSer`], which are this implementation's own.
 
 use zerocopy_derive::FromBytes;
 use zerocopy_derive::Immutable;
@@ -17,6 +18,10 @@ use super::kho::KhoVmalloc;
 
 /// Compatible string of the handler (`MEMFD_LUO_FH_COMPATIBLE`).
 pub const COMPATIBLE: &str = "memfd-v2";
+
+/// Compatible string of the handler of files that are described by extents
+/// (`MEMFD_LUO_EXTENTS_COMPATIBLE`).
+pub const COMPATIBLE_EXTENTS: &str = "memfd-extents-v1";
 
 /// The folio holds data of the user (`MEMFD_LUO_FOLIO_DIRTY`).
 pub const FOLIO_DIRTY: u16 = 1 << 0;
@@ -33,7 +38,29 @@ pub const FOLIO_FLAGS: u16 = FOLIO_DIRTY | FOLIO_UPTODATE;
 pub const ALL_SEALS: u32 = 0x0001 | 0x0002 | 0x0004 | 0x0008 | 0x0010 | 0x0020;
 
 /// Bits of [`FolioSer::pfn_flags`] that hold the frame number.
-const PFN_BITS: u32 = 52;
+pub const PFN_BITS: u32 = 52;
+
+/// A frame number in the low 52 bits and flags in the upper 12 (C: `u64 pfn:52, flags:12`); [`None`]
+/// where either does not fit.
+#[inline]
+const fn pack(pfn: Pfn, flags: u16) -> Option<u64> {
+    if pfn.get() >> PFN_BITS != 0 || flags >> (64 - PFN_BITS) != 0 {
+        return None;
+    }
+    // The cast only widens; `From` is not const.
+    Some(pfn.get() | (flags as u64) << PFN_BITS)
+}
+
+#[inline]
+const fn pfn_of(packed: u64) -> Pfn {
+    Pfn::new(packed & ((1 << PFN_BITS) - 1))
+}
+
+#[inline]
+const fn flags_of(packed: u64) -> u16 {
+    // Twelve bits remain after the shift.
+    (packed >> PFN_BITS) as u16
+}
 
 /// One folio of the file (`struct memfd_luo_folio_ser`).
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -51,33 +78,71 @@ impl FolioSer {
     /// Packs an entry; [`None`] where `pfn` needs more than 52 bits or `flags` more than 12.
     #[inline]
     pub const fn new(pfn: Pfn, flags: u16, index: u64) -> Option<Self> {
-        if pfn.get() >> PFN_BITS != 0 || flags >> (64 - PFN_BITS) != 0 {
-            return None;
+        match pack(pfn, flags) {
+            Some(pfn_flags) => Some(Self { pfn_flags, index }),
+            None => None,
         }
-        Some(Self {
-            // The cast only widens; `From` is not const.
-            pfn_flags: pfn.get() | (flags as u64) << PFN_BITS,
-            index,
-        })
     }
 
     /// First page frame of the folio. Zero stands for a hole.
     #[inline]
     pub const fn pfn(&self) -> Pfn {
-        Pfn::new(self.pfn_flags & ((1 << PFN_BITS) - 1))
+        pfn_of(self.pfn_flags)
     }
 
     /// `FOLIO_*`, at most 12 bits.
     #[inline]
     pub const fn flags(&self) -> u16 {
-        // Twelve bits remain after the shift.
-        (self.pfn_flags >> PFN_BITS) as u16
+        flags_of(self.pfn_flags)
     }
 
     /// Offset of the folio in the file, in pages.
     #[inline]
     pub const fn index(&self) -> u64 {
         self.index
+    }
+}
+
+/// Pages that follow each other in memory and in the file (`struct memfd_luo_extent_ser`).
+///
+/// They are preserved as blocks, cut in whatever way: the next kernel finds out.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed)]
+pub struct ExtentSer {
+    /// Number of the first frame in the low 52 bits, flags in the upper 12 (C: `u64 pfn:52, flags:12`).
+    pub pfn_flags: u64,
+    /// Offset of the first page in the file, in pages.
+    pub index: u32,
+    /// Number of pages, none of them behind the end of the file.
+    pub count: u32,
+}
+
+assert_layout!(ExtentSer, 16, { pfn_flags: 0, index: 8, count: 12 });
+
+impl ExtentSer {
+    /// Packs an entry; [`None`] where `pfn` needs more than 52 bits or `flags` more than 12.
+    #[inline]
+    pub const fn new(pfn: Pfn, flags: u16, index: u32, count: u32) -> Option<Self> {
+        match pack(pfn, flags) {
+            Some(pfn_flags) => Some(Self {
+                pfn_flags,
+                index,
+                count,
+            }),
+            None => None,
+        }
+    }
+
+    /// First page frame.
+    #[inline]
+    pub const fn pfn(&self) -> Pfn {
+        pfn_of(self.pfn_flags)
+    }
+
+    /// `FOLIO_*`, of all pages alike; at most 12 bits.
+    #[inline]
+    pub const fn flags(&self) -> u16 {
+        flags_of(self.pfn_flags)
     }
 }
 
@@ -95,7 +160,7 @@ pub struct MemfdSer {
     pub flags: u32,
     /// Entries in the array.
     pub nr_folios: u64,
-    /// The array of [`FolioSer`]; not set where `nr_folios` is zero.
+    /// The array of [`FolioSer`] or [`ExtentSer`]; not set where `nr_folios` is zero.
     pub folios: KhoVmalloc,
 }
 

@@ -4,6 +4,8 @@
  * wrappers for inline functions and macros.
  */
 
+#define pr_fmt(fmt) "liveupdate: memfd: " fmt
+
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -16,6 +18,25 @@
 
 #include "mm/internal.h"
 #include "memfd.h"
+
+/*
+ * liveupdate_memfd=compatible|extents: how memfds are written down for the next
+ * kernel, which has to know the format. All kernels know the default.
+ */
+static int __init memfd_param_format(char *value)
+{
+	if (value && !strcmp(value, "compatible")) {
+		lu_memfd_param_extents(false);
+	} else if (value && !strcmp(value, "extents")) {
+		lu_memfd_param_extents(true);
+	} else {
+		pr_warn("liveupdate_memfd=%s is neither compatible nor extents, ignored\n",
+			value ?: "");
+		return -EINVAL;
+	}
+	return 0;
+}
+early_param("liveupdate_memfd", memfd_param_format);
 
 static int __init memfd_handler_init(void)
 {

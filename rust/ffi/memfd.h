@@ -39,6 +39,7 @@ unsigned int lu_add_to_page_cache(struct address_space *mapping,
 int lu_mem_cgroup_charge(struct folio *folio, gfp_t gfp);
 
 /* In Rust; see handlers/exports.rs. */
+void lu_memfd_param_extents(bool on);
 int lu_memfd_init(void);
 
 #endif /* _LIVEUPDATE_FFI_MEMFD_H */

@@ -14,6 +14,7 @@ use liveupdate_core::abi::addr::PhysAddr;
 use liveupdate_core::abi::block::BlockHeader;
 use liveupdate_core::abi::kho::Geometry;
 use liveupdate_core::abi::kho::KhoVmalloc;
+use liveupdate_core::abi::memfd::ExtentSer;
 use liveupdate_core::abi::memfd::FolioSer;
 use liveupdate_core::abi::memfd::MemfdSer;
 use liveupdate_core::logic::chain::Chain;
@@ -298,7 +299,40 @@ pub fn vmalloc(data: &[u8]) {
     by_page_size!(input, run);
 }
 
-/// Reads the description of a memfd and its folios.
+/// Reads extents of a file, and goes through the memory of the first ones.
+fn extents<const SHIFT: u32>(
+    file: &File<SHIFT>,
+    rest: &[u8],
+    order_of: impl Fn(Pfn) -> Option<u32>,
+) {
+    let entries: Vec<_> = rest
+        .chunks_exact(size_of::<ExtentSer>())
+        .filter_map(|entry| ExtentSer::read_from_bytes(entry).ok())
+        .collect();
+    let (mut next, mut failed) = (0, false);
+
+    for extent in file.extents(&entries) {
+        assert!(!failed, "goes on after an error");
+        let extent = match extent {
+            Ok(extent) => extent,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                failed = true;
+                continue;
+            }
+        };
+        assert!(extent.index >= next && extent.index + extent.pages <= file.pages());
+        next = extent.index + extent.pages;
+        let mut left = extent.pages;
+        // Any length is possible, as every address of memory seems to be.
+        for step in extent.steps(0, 9, &order_of).flatten().take(100) {
+            assert!((step.pfn.get() | step.index).trailing_zeros() >= step.order);
+            left = left.checked_sub(step.pages()).expect("it fits");
+        }
+    }
+}
+
+/// Reads the description of a memfd and its folios or extents.
 pub fn memfd(data: &[u8]) {
     fn run<const SHIFT: u32>(input: Input<'_>) {
         let (ser, rest) = match MemfdSer::read_from_prefix(input.0) {
@@ -323,6 +357,7 @@ pub fn memfd(data: &[u8]) {
         };
         let (mut next, mut failed) = (0, false);
 
+        extents(&file, rest, order_of);
         let _ = file.check_array(u64::from({ ser.folios }.total_pages));
         for folio in file.folios(&entries, order_of).merged(9) {
             assert!(!failed, "goes on after an error");

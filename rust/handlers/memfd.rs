@@ -16,37 +16,51 @@
 //! A memfd of huge pages (`MFD_HUGETLB`) is none of this handler's: its pages are not in shmem. An
 //! unlinked file of tmpfs is as good as a memfd, and comes back as one.
 //!
-//! The format is `memfd-v2`, that of mainline's `mm/memfd_luo.c`; see [`crate::abi::memfd`].
+//! There are two formats, see [`format`]: `memfd-v2`, that of mainline's `mm/memfd_luo.c`, and
+//! `memfd-extents-v1`. Each has a handler, as the orchestrator finds a file's format by its handler's
+//! name. Both read at any time; one of them writes, as `liveupdate_memfd=` says.
+
+use core::marker::PhantomData;
 
 use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
+use crate::abi::memfd::ExtentSer;
+use crate::abi::memfd::FolioSer;
 use crate::kernel::liveupdate::FileHandler;
 use crate::kernel::liveupdate::Handler;
 use crate::kernel::liveupdate::Incoming;
 use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::shmem::ShmemFile;
 
+mod extents;
+mod folios;
+mod format;
 mod incoming;
 mod outgoing;
 
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 mod tests;
 
-/// The handler. All of its state is in the files.
-struct Memfd;
+use self::format::Format;
 
-static MEMFD: Handler<Memfd> = Handler::new(Memfd);
+pub(super) use self::format::write_extents;
 
-/// Makes the handler known to the orchestrator.
+/// The handler of a format. All of its state is in the files.
+struct Memfd<F>(PhantomData<F>);
+
+static FOLIOS: Handler<Memfd<FolioSer>> = Handler::new(Memfd(PhantomData));
+static EXTENTS: Handler<Memfd<ExtentSer>> = Handler::new(Memfd(PhantomData));
+
+/// Makes the handlers known to the orchestrator.
 pub(super) fn init() -> Result {
-    match MEMFD.register() {
+    match FOLIOS.register().and_then(|()| EXTENTS.register()) {
         // Live update is off.
         Err(error) if error == EOPNOTSUPP => Ok(()),
         Err(error) => {
             pr_err!(
-                "memfd: could not register the handler: {error:?}; memfds cannot be preserved\n"
+                "memfd: could not register the handlers: {error:?}; memfds cannot be preserved\n"
             );
             Err(error)
         }
@@ -55,13 +69,13 @@ pub(super) fn init() -> Result {
 }
 
 #[vtable]
-impl FileHandler for Memfd {
-    const COMPATIBLE: &'static CStr = c"memfd-v2";
+impl<F: Format + Sync> FileHandler for Memfd<F> {
+    const COMPATIBLE: &'static CStr = F::COMPATIBLE;
 
-    type State = KBox<outgoing::Memfd>;
+    type State = KBox<outgoing::Memfd<F>>;
 
     fn can_preserve(&self, file: &File) -> bool {
-        ShmemFile::from_file(file).is_some_and(|file| !file.is_linked())
+        F::is_written() && ShmemFile::from_file(file).is_some_and(|file| !file.is_linked())
     }
 
     // A memfd that was opened twice, through /proc, is one file all the same.
@@ -89,19 +103,19 @@ impl FileHandler for Memfd {
         }
     }
 
-    fn freeze(&self, file: &File, _data: &mut u64, state: &mut outgoing::Memfd) -> Result {
+    fn freeze(&self, file: &File, _data: &mut u64, state: &mut outgoing::Memfd<F>) -> Result {
         state.freeze(ShmemFile::from_file(file).ok_or(EINVAL)?);
         Ok(())
     }
 
     fn retrieve(&self, data: u64) -> Result<ARef<File>> {
-        incoming::retrieve(data)
+        incoming::retrieve::<F>(data)
     }
 
     fn finish(&self, incoming: Incoming<'_>) {
         // A file that was retrieved has taken everything over, and a failure has freed it.
         if let Incoming::Waiting(data) = incoming {
-            incoming::discard(data);
+            incoming::discard::<F>(data);
         }
     }
 }

@@ -13,6 +13,8 @@ use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
+use crate::abi::addr::Pfn;
+use crate::abi::memfd::ExtentSer;
 use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_DIRTY;
 use crate::abi::memfd::FOLIO_UPTODATE;
@@ -128,6 +130,65 @@ impl Drop for Window {
     }
 }
 
+/// How pinned folios are written down for the next kernel: one entry for each, or for several.
+pub(crate) trait Record: Copy {
+    /// Writes `pages` pages down that begin at `pfn` in memory, and at page `index` of the file.
+    /// [`None`] if there is no such entry.
+    fn new(pfn: Pfn, pages: u64, index: u64) -> Option<Self>;
+
+    /// Adds pages, if they follow those that are in the entry. Tells whether it did.
+    fn extend(&mut self, pfn: Pfn, pages: u64, index: u64) -> bool;
+
+    /// The first frame, and one behind which no folio of this entry begins.
+    fn frames(&self) -> (Pfn, Pfn);
+}
+
+/// What all entries say: pinned folios are [made durable](shmem::make_durable).
+const FLAGS: u16 = FOLIO_DIRTY | FOLIO_UPTODATE;
+
+impl Record for FolioSer {
+    #[inline]
+    fn new(pfn: Pfn, _: u64, index: u64) -> Option<Self> {
+        Self::new(pfn, FLAGS, index)
+    }
+
+    #[inline]
+    fn extend(&mut self, _: Pfn, _: u64, _: u64) -> bool {
+        false
+    }
+
+    #[inline]
+    fn frames(&self) -> (Pfn, Pfn) {
+        (self.pfn(), Pfn::new(self.pfn().get() + 1))
+    }
+}
+
+impl Record for ExtentSer {
+    #[inline]
+    fn new(pfn: Pfn, pages: u64, index: u64) -> Option<Self> {
+        Self::new(pfn, FLAGS, index.try_into().ok()?, pages.try_into().ok()?)
+    }
+
+    #[inline]
+    fn extend(&mut self, pfn: Pfn, pages: u64, index: u64) -> bool {
+        let (first, count) = (u64::from(self.index), u64::from(self.count));
+
+        match u32::try_from(count + pages) {
+            Ok(sum) if self.frames().1 == pfn && first + count == index => {
+                self.count = sum;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn frames(&self) -> (Pfn, Pfn) {
+        let start = self.pfn();
+        (start, Pfn::new(start.get() + u64::from(self.count)))
+    }
+}
+
 /// All folios of a file, pinned: they are there, outside of CMA, and stay where they are.
 ///
 /// They are kept in the form in which the next kernel wants them, so that nothing else of the size
@@ -135,12 +196,13 @@ impl Drop for Window {
 ///
 /// # Invariants
 ///
-/// The `pfn` of each entry is that of a folio of which one pin belongs to this object.
-pub(crate) struct PinnedFolios {
-    entries: VVec<FolioSer>,
+/// The frames of each entry are those of folios that follow each other, the last of which may reach
+/// further. One pin of each belongs to this object.
+pub(crate) struct PinnedFolios<R: Record> {
+    entries: VVec<R>,
 }
 
-impl PinnedFolios {
+impl<R: Record> PinnedFolios<R> {
     /// Pins the folios of `file` that make up its first `size` bytes, and makes what they hold part
     /// of the file for good, as [`shmem::make_durable`] does. May sleep for long.
     ///
@@ -188,7 +250,7 @@ impl PinnedFolios {
                 let Some(folio) = pinner.pin_next(&mut found) else {
                     break;
                 };
-                match self.push(folio, next) {
+                match self.push(folio, next, pages) {
                     Ok(after) => next = after,
                     Err(error) => {
                         // SAFETY: The pin is not in the list.
@@ -213,47 +275,57 @@ impl PinnedFolios {
         let end = pages.min(next + window);
         let last = size.min(end << PAGE_SHIFT) - 1;
         let mut window = Window::new((end - next) as usize)?;
-        let before = self.entries.len();
+        let (count, last_entry) = (self.entries.len(), self.entries.last().copied());
 
         window.pin(file, next << PAGE_SHIFT, last)?;
         self.reserve(window.0.len(), next, pages)?;
+        let before = next;
         for folio in window.folios() {
-            match self.push(folio, next) {
+            match self.push(folio, next, pages) {
                 Ok(after) => next = after,
                 Err(error) => {
                     // The pins are still those of the window.
-                    self.entries.truncate(before);
+                    self.entries.truncate(count);
+                    if let (Some(entry), Some(was)) = (self.entries.last_mut(), last_entry) {
+                        *entry = was;
+                    }
                     return Err(error);
                 }
             }
         }
-        if self.entries.len() == before {
+        if next == before {
             return Err(EIO);
+        }
+        for folio in window.folios() {
+            // SAFETY: The folio was found in a file in shmem, and is pinned.
+            unsafe { shmem::make_durable(folio) };
         }
         // INVARIANT: The pins change hands, together with all of their entries.
         window.forget();
-        for entry in self.entries.iter().skip(before) {
-            // SAFETY: The folio was found in a file in shmem, and is pinned.
-            unsafe { shmem::make_durable(Self::folio(entry)) };
-        }
         Ok(next)
     }
 
-    /// Appends an entry for `folio`, which has to be at page `next` of the file, and for which there
-    /// is room. Returns the page that follows it.
+    /// Writes `folio` down, which has to be at page `next` of the file of `pages` pages, and for which
+    /// there is room. Returns the page that follows it.
     #[inline]
-    fn push(&mut self, folio: &Folio, next: u64) -> Result<u64> {
-        let index = shmem::index_of(folio);
-        let entry = FolioSer::new(folio.pfn(), FOLIO_DIRTY | FOLIO_UPTODATE, index);
+    fn push(&mut self, folio: &Folio, next: u64, pages: u64) -> Result<u64> {
+        let (pfn, index) = (folio.pfn(), shmem::index_of(folio));
+        let after = next + (1 << folio.order());
 
-        match entry {
-            Some(entry) if index == next => self
-                .entries
-                .push_within_capacity(entry)
-                .map_err(|_| ENOMEM)?,
-            _ => return Err(EIO),
+        if index != next {
+            return Err(EIO);
         }
-        Ok(next + (1 << folio.order()))
+        let count = after.min(pages) - next;
+        if let Some(last) = self.entries.last_mut() {
+            if last.extend(pfn, count, index) {
+                return Ok(after);
+            }
+        }
+        let entry = R::new(pfn, count, index).ok_or(EIO)?;
+        self.entries
+            .push_within_capacity(entry)
+            .map_err(|_| ENOMEM)?;
+        Ok(after)
     }
 
     /// Makes room for `more` entries, and for as many as the file from page `next` to `pages` will
@@ -281,44 +353,71 @@ impl PinnedFolios {
         Ok(self.entries.reserve(wanted, GFP_KERNEL | __GFP_ZERO)?)
     }
 
-    /// One entry for each folio, in the order of the file, as the next kernel wants them.
-    pub(crate) fn entries(&self) -> &VVec<FolioSer> {
+    /// The entries, in the order of the file, as the next kernel wants them.
+    pub(crate) fn entries(&self) -> &VVec<R> {
         &self.entries
     }
 
-    /// Number of folios.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// The first `count` folios or fewer, `size` or fewer at a time.
-    pub(crate) fn chunks(
-        &self,
-        count: usize,
-        size: usize,
-    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = &Folio> + Clone> {
+    /// The first `count` entries or fewer, `size` or fewer at a time.
+    pub(crate) fn chunks(&self, count: usize, size: usize) -> impl Iterator<Item = Chunk<'_, R>> {
         let count = count.min(self.entries.len());
-        self.entries[..count]
-            .chunks(size)
-            .map(|chunk| chunk.iter().map(Self::folio))
-    }
-
-    #[inline]
-    fn folio(entry: &FolioSer) -> &Folio {
-        let page = direct_map::page_of(entry.pfn());
-        // SAFETY: By the type invariant this is the head page of a folio that is pinned for as long
-        // as the list of entries, hence also while this borrows it.
-        unsafe { Folio::from_ptr(page.cast()) }
+        // INVARIANT: The entries are borrowed from this object.
+        self.entries[..count].chunks(size).map(Chunk)
     }
 }
 
-impl Drop for PinnedFolios {
+impl<R: Record> Drop for PinnedFolios<R> {
     fn drop(&mut self) {
         let mut unpinner = Unpinner::new();
 
-        for entry in self.entries.iter() {
-            // SAFETY: By the type invariant there is a pin of each to give back.
-            unsafe { unpinner.unpin(NonNull::from(Self::folio(entry)).cast()) };
+        // INVARIANT: The entries are borrowed from this object.
+        for folio in Chunk(&self.entries).folios() {
+            // SAFETY: By the type invariant there is a pin of each to give back. A folio is looked at
+            // no more after that.
+            unsafe { unpinner.unpin(NonNull::from(folio).cast()) };
         }
+    }
+}
+
+/// Some entries of a list of pinned folios.
+///
+/// # Invariants
+///
+/// They are part of [`PinnedFolios`] that live for `'a`.
+pub(crate) struct Chunk<'a, R>(&'a [R]);
+
+impl<R> Clone for Chunk<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Chunk<'_, R> {}
+
+impl<'a, R: Record> Chunk<'a, R> {
+    /// The entries.
+    #[inline]
+    pub(crate) fn entries(self) -> &'a [R] {
+        self.0
+    }
+
+    /// Their folios. Each is looked at before it is returned, and not any more after that.
+    #[inline]
+    pub(crate) fn folios(self) -> impl Iterator<Item = &'a Folio> {
+        self.0.iter().flat_map(|entry| {
+            let (mut next, end) = entry.frames();
+
+            core::iter::from_fn(move || {
+                if next >= end {
+                    return None;
+                }
+                let page = direct_map::page_of(next);
+                // SAFETY: By the type invariants this is the head page of a folio that is pinned for
+                // as long as the list of entries, hence also while this borrows it.
+                let folio: &'a Folio = unsafe { Folio::from_ptr(page.cast()) };
+                next = Pfn::new(next.get() + (1 << folio.order()));
+                Some(folio)
+            })
+        })
     }
 }

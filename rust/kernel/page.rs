@@ -501,6 +501,18 @@ impl TakenPages {
         OwnedFolio(self.page.cast())
     }
 
+    /// Makes folios of `order` of the block, each with one reference, or one folio if the block is not
+    /// larger than that.
+    pub(crate) fn split(self, order: u32, managed: &mut ManagedPages) -> Split<'_> {
+        // INVARIANT: The block is nobody else's.
+        Split {
+            next: self.page,
+            left: 1 << self.order.saturating_sub(order),
+            order: order.min(self.order),
+            managed,
+        }
+    }
+
     /// Gives the block to the page allocator, whose largest order is no less than the block's.
     pub(crate) fn free(self, managed: &mut ManagedPages) {
         managed.add(self.page, 1 << self.order);
@@ -517,6 +529,41 @@ impl TakenPages {
             first: self.page,
             len: 1 << self.order,
         }
+    }
+}
+
+/// The folios of a block, made as they are asked for. Dropping it frees the others.
+///
+/// # Invariants
+///
+/// `left << order` pages from `next` on lost their mark to this object and are nobody's.
+pub(crate) struct Split<'a> {
+    next: NonNull<bindings::page>,
+    left: usize,
+    order: u32,
+    managed: &'a mut ManagedPages,
+}
+
+impl Iterator for Split<'_> {
+    type Item = OwnedFolio;
+
+    #[inline]
+    fn next(&mut self) -> Option<OwnedFolio> {
+        self.left = self.left.checked_sub(1)?;
+        let taken = TakenPages {
+            page: self.next,
+            order: self.order,
+        };
+        // SAFETY: The memory map has no gap within a block, and goes at least to its end.
+        // INVARIANT: What was counted off belongs to `taken`.
+        self.next = unsafe { self.next.add(1 << self.order) };
+        Some(taken.into_folio(self.managed))
+    }
+}
+
+impl Drop for Split<'_> {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 

@@ -275,6 +275,12 @@ fn is_sole_owner(folio: &OwnedFolio) -> bool {
     references == 1 && mapping.is_null()
 }
 
+/// The highest order of a folio that files in shmem can hold.
+pub(crate) fn max_order() -> u32 {
+    // SAFETY: No preconditions.
+    unsafe { bindings::lu_shmem_max_order() }
+}
+
 /// Folios that [`Filler`] collects before it puts them into the file.
 const FILL_BATCH: usize = 64;
 
@@ -301,8 +307,7 @@ impl<'a> Filler<'a> {
             file,
             // SAFETY: The mapping exists, and its mask of allocation flags was set when it was made.
             gfp: unsafe { (*file.mapping().as_ptr()).gfp_mask },
-            // SAFETY: No preconditions.
-            max_order: unsafe { bindings::lu_shmem_max_order() },
+            max_order: max_order(),
             accounted: 0,
             credit: 0,
             expected,
@@ -341,7 +346,7 @@ impl<'a> Filler<'a> {
         // SAFETY: The folio exists and is not charged, being new to this kernel.
         to_result(unsafe { bindings::lu_mem_cgroup_charge(folio.as_ptr(), self.gfp) })?;
         self.credit -= pages;
-        self.expected = self.expected.saturating_sub(1);
+        self.expected = self.expected.saturating_sub(pages);
         if self.waiting.push(folio, index, uptodate) {
             return Ok(());
         }

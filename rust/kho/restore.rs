@@ -15,6 +15,7 @@ use crate::kernel::page::ManagedPages;
 use crate::kernel::page::MarkedPage;
 use crate::kernel::page::Marks;
 use crate::kernel::page::OwnedFolio;
+use crate::kernel::page::Split;
 use crate::logic::runs::Run;
 
 /// Restores the folio that was preserved at `phys`.
@@ -65,6 +66,25 @@ impl Restorer {
     pub(crate) fn restore(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<OwnedFolio> {
         match self.marks.take(pfn, block_order, order) {
             Some(taken) => Some(taken.into_folio(&mut self.managed)),
+            None => {
+                refuse(pfn);
+                None
+            }
+        }
+    }
+
+    /// Restores what was preserved as a block of `block_order` at `pfn` as folios of `order`, which is
+    /// no larger. Those that are not asked for are freed when the result is dropped.
+    ///
+    /// [`None`] if there is no such block that is preserved and waiting.
+    pub(crate) fn restore_split(
+        &mut self,
+        pfn: Pfn,
+        block_order: u32,
+        order: u32,
+    ) -> Option<Split<'_>> {
+        match self.marks.take(pfn, block_order, block_order) {
+            Some(taken) => Some(taken.split(order, &mut self.managed)),
             None => {
                 refuse(pfn);
                 None

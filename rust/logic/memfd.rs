@@ -2,7 +2,8 @@
 
 //! Preserved memfds that came from another kernel.
 //!
-//! [`File::check`] validates what describes the file, [`File::folios`] each of its folios.
+//! [`File::check`] validates what describes the file, [`File::folios`] each of its folios, and
+//! [`File::extents`] each of its extents where it has those instead.
 //! The caller is to run the latter over all of them once before it takes the first into use.
 
 use core::fmt;
@@ -94,6 +95,15 @@ pub enum MemfdError {
         /// Offset in the file, in pages.
         index: u64,
     },
+    /// An extent is empty, or reaches beyond what can be memory.
+    BadExtent {
+        /// Position in the array.
+        at: u64,
+        /// First page.
+        pfn: Pfn,
+        /// Length in pages.
+        pages: u64,
+    },
 }
 
 impl fmt::Display for MemfdError {
@@ -138,6 +148,9 @@ impl fmt::Display for MemfdError {
                 f,
                 "folio {at}, page {index} of the file, begins before the end of the last one"
             ),
+            Self::BadExtent { at, pfn, pages } => {
+                write!(f, "extent {at}, frame {pfn}, cannot have {pages} pages")
+            }
         }
     }
 }

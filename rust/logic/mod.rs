@@ -10,6 +10,7 @@
 pub mod busy;
 pub mod chain;
 pub mod except;
+pub mod extents;
 pub mod foreign;
 pub mod key;
 pub mod memfd;

@@ -2,10 +2,11 @@
 
 //! A memfd that came from the previous kernel.
 //!
-//! Nothing that is read here is trusted: [`crate::logic::memfd`] checks the descriptor and each
-//! entry of the table, and KHO gives out only what the previous kernel preserved, to one owner.
+//! Nothing that is read here is trusted: [`crate::logic::memfd`] checks the descriptor, the format
+//! each entry of the table, and KHO gives out only what the previous kernel preserved, to one owner.
 
 use core::cell::Cell;
+use core::marker::PhantomData;
 
 use kernel::fs::File;
 use kernel::prelude::*;
@@ -13,11 +14,9 @@ use kernel::sync::aref::ARef;
 use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
-use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
-use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::memfd;
-use crate::kernel::page::Marks;
+use crate::kernel::page::OwnedFolio;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::MappedPages;
@@ -26,24 +25,25 @@ use crate::kho::Handed;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
-use crate::logic::runs::Run;
+
+use super::format::Format;
 
 /// Makes a file of what the previous kernel left at `data`. Frees what cannot be used.
-pub(super) fn retrieve(data: u64) -> Result<ARef<File>> {
-    with_memfd(data, Memfd::into_file)
+pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>> {
+    with_memfd(data, Memfd::<F>::into_file)
 }
 
 /// Frees what the previous kernel left at `data`.
-pub(super) fn discard(data: u64) {
+pub(super) fn discard<F: Format>(data: u64) {
     // What goes wrong has been logged, and there is nobody to return it to.
-    let _ = with_memfd(data, |memfd| {
+    let _ = with_memfd(data, |memfd: Memfd<F>| {
         drop(memfd);
         Ok(())
     });
 }
 
 /// Claims the memfd whose descriptor is at `data`, passes it to `f`, and frees the descriptor.
-fn with_memfd<T>(data: u64, f: impl FnOnce(Memfd) -> Result<T>) -> Result<T> {
+fn with_memfd<F: Format, T>(data: u64, f: impl FnOnce(Memfd<F>) -> Result<T>) -> Result<T> {
     let descriptor = Handed::claim(PhysAddr::new(data)).inspect_err(|error| {
         pr_err!("memfd: the descriptor at {data:#x} is not preserved: {error:?}\n");
     })?;
@@ -53,7 +53,7 @@ fn with_memfd<T>(data: u64, f: impl FnOnce(Memfd) -> Result<T>) -> Result<T> {
 }
 
 /// Logs what is wrong, and says it as an error number.
-fn refused(error: MemfdError) -> Error {
+pub(super) fn refused(error: MemfdError) -> Error {
     pr_err!(
         "memfd: refused what the previous kernel left: {}\n",
         format_args!("{error}")
@@ -67,13 +67,13 @@ fn refused(error: MemfdError) -> Error {
 }
 
 /// A memfd whose descriptor has been checked. Dropping it frees its contents.
-pub(super) struct Memfd {
+pub(super) struct Memfd<F: Format> {
     checked: Checked,
     /// [`None`] for a file without contents.
-    contents: Option<Contents>,
+    contents: Option<Contents<F>>,
 }
 
-impl Memfd {
+impl<F: Format> Memfd<F> {
     pub(super) fn open(descriptor: &[u8]) -> Result<Self> {
         let (ser, _) = MemfdSer::read_from_prefix(descriptor).map_err(|_| EINVAL)?;
         match Checked::check(&ser) {
@@ -87,7 +87,7 @@ impl Memfd {
             Err(error) => {
                 // The rest may be sound. Do not keep its memory for ever.
                 if ser.nr_folios != 0 {
-                    drop(Contents::open(&ser, None));
+                    drop(Contents::<F>::open(&ser, None));
                 }
                 Err(refused(error))
             }
@@ -111,20 +111,49 @@ impl Memfd {
     }
 }
 
-/// The folios of a memfd, of which nobody has taken the first `taken`.
-struct Contents {
-    table: MappedPages,
-    /// Entries in the table, of which the first `taken` are done with.
-    count: usize,
-    taken: usize,
+/// Puts a folio of `order` into the file, and says so if that fails.
+#[inline]
+pub(super) fn put(
+    filler: &mut Filler<'_>,
+    folio: OwnedFolio,
+    order: u32,
+    index: u64,
+    uptodate: bool,
+) -> Result {
+    filler.insert(folio, index, uptodate).inspect_err(|error| {
+        pr_err!(
+            "memfd: could not put a folio of order {order} at page {index} of the file: {error:?}\n"
+        );
+    })
 }
 
-impl Contents {
+/// How far the contents of a memfd have found other owners.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Entries that are done with, counted from the first.
+    pub(super) entries: usize,
+    /// Pages of the entry behind them that are.
+    pub(super) pages: u64,
+}
+
+/// A [`Progress`] to be kept up to date.
+pub(super) type Taken = Cell<Progress>;
+
+/// What a memfd contains, as far as nobody has taken it.
+struct Contents<F: Format> {
+    table: MappedPages,
+    /// Entries in the table.
+    count: usize,
+    taken: Progress,
+    _format: PhantomData<F>,
+}
+
+impl<F: Format> Contents<F> {
     /// Maps the table. `checked` is [`None`] where it is only wanted in order to be freed.
     fn open(ser: &MemfdSer, checked: Option<&Checked>) -> Result<Self> {
         let descriptor = ser.folios;
         let table = kho::vmalloc::restore(&descriptor)?;
-        let room = table.len() / size_of::<FolioSer>();
+        let room = table.len() / size_of::<F>();
         if let Some(checked) = checked {
             checked
                 .check_array(descriptor.total_pages.into())
@@ -134,90 +163,50 @@ impl Contents {
         Ok(Self {
             table,
             count: count.min(room),
-            taken: 0,
+            taken: Progress::default(),
+            _format: PhantomData,
         })
     }
 
-    fn entries(&self) -> &[FolioSer] {
-        match <[FolioSer]>::ref_from_prefix_with_elems(&self.table, self.count) {
+    fn entries(&self) -> &[F] {
+        match <[F]>::ref_from_prefix_with_elems(&self.table, self.count) {
             Ok((entries, _)) => entries,
             // `open` has made sure that they fit, and bytes have any alignment.
             Err(_) => &[],
         }
     }
 
-    /// Moves the folios into `file`, which is new.
+    /// Moves the contents into `file`, which is new.
     fn fill(mut self, file: &ShmemFile, checked: &Checked) -> Result {
-        let taken = Cell::new(0);
+        let taken = Taken::default();
         let result = self.fill_counting(file, checked, &taken);
+
         self.taken = taken.get();
         result
     }
 
-    fn fill_counting(&self, file: &ShmemFile, checked: &Checked, taken: &Cell<usize>) -> Result {
-        let mut filler = Filler::new(file, self.count);
-        let mut restorer = Restorer::new();
-        let mut marks = Marks::new();
-        let folios = checked
-            .folios(self.entries(), |pfn| Some(marks.find(pfn)?.order()))
-            .merged(filler.max_order());
+    fn fill_counting(&self, file: &ShmemFile, checked: &Checked, taken: &Taken) -> Result {
+        let entries = self.entries();
+        let mut filler = Filler::new(file, F::expected(entries, checked)?);
 
-        for folio in folios {
-            let folio = folio.map_err(refused)?;
-            let uptodate = folio.flags & FOLIO_UPTODATE != 0;
-            let owned = restorer
-                .restore(folio.pfn, folio.block_order, folio.order)
-                .ok_or(EIO)?;
-            taken.set(folio.at as usize + folio.entries());
-            filler
-                .insert(owned, folio.index, uptodate)
-                .inspect_err(|error| {
-                    pr_err!(
-                        "memfd: could not put a folio of order {} at page {} of the file: {error:?}\n",
-                        folio.order,
-                        folio.index
-                    );
-                })?;
-        }
+        F::fill(entries, checked, &mut filler, taken)?;
+        // What is left are holes.
+        taken.set(Progress {
+            entries: self.count,
+            pages: 0,
+        });
         filler.finish().inspect_err(|error| {
             pr_err!("memfd: could not put the last folios into the file: {error:?}\n");
-        })?;
-        // Holes at the end.
-        taken.set(self.count);
-        Ok(())
+        })
     }
 }
 
-impl Drop for Contents {
+impl<F: Format> Drop for Contents<F> {
     fn drop(&mut self) {
-        let mut restorer = Restorer::new();
-        let mut missing = 0;
-        let mut waiting: Option<Run> = None;
+        let missing = F::discard(self.entries(), self.taken, &mut Restorer::new());
 
-        for entry in self.entries().iter().skip(self.taken) {
-            let pfn = entry.pfn();
-            // Frame zero is a hole.
-            if pfn.get() == 0 {
-                continue;
-            }
-            let Some(order) = restorer.order_at(pfn) else {
-                missing += 1;
-                continue;
-            };
-            if let Some(run) = &mut waiting {
-                if run.extend(pfn, order) {
-                    continue;
-                }
-            }
-            if let Some(run) = waiting.replace(Run::single(pfn, order)) {
-                missing += restorer.discard(&run);
-            }
-        }
-        if let Some(run) = waiting {
-            missing += restorer.discard(&run);
-        }
         if missing != 0 {
-            pr_warn!("memfd: {missing} folios in the table of a memfd were not preserved\n");
+            pr_warn!("memfd: {missing} entries in the table of a memfd were not preserved\n");
         }
     }
 }

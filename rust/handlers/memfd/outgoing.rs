@@ -9,35 +9,34 @@ use kernel::prelude::*;
 use zerocopy::FromBytes;
 
 use crate::abi::kho::KhoVmalloc;
-use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::ALL_SEALS;
+use crate::kernel::memfd::Chunk;
 use crate::kernel::memfd::PinnedFolios;
-use crate::kernel::page::Folio;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::Area;
 use crate::kho;
 use crate::kho::Batch;
 use crate::kho::Preserved;
-use crate::logic::runs::Coalesce;
-use crate::logic::runs::Run;
 
-/// Folios that are preserved before others may use KHO's records. Long enough for the lock not to
-/// matter, short enough not to keep others waiting.
+use super::format::Format;
+
+/// Entries whose folios are preserved before others may use KHO's records. Long enough for the lock
+/// not to matter, short enough not to keep others waiting.
 const BATCH: usize = 512;
 
 /// A preserved memfd.
 ///
 /// The order of the fields is that in which they are undone.
-pub(super) struct Memfd {
+pub(super) struct Memfd<F: Format> {
     /// [`None`] for an empty file. Held for what dropping it undoes; only the tests look into it.
     #[cfg_attr(not(CONFIG_LIVEUPDATE_KUNIT_TEST), expect(dead_code))]
-    contents: Option<Contents>,
+    contents: Option<Contents<F>>,
     descriptor: Preserved,
 }
 
-impl Memfd {
+impl<F: Format> Memfd<F> {
     /// Preserves `file` as it is now, and freezes its size.
     pub(super) fn preserve(file: &ShmemFile) -> Result<KBox<Self>> {
         let mut inode = file.lock();
@@ -63,7 +62,7 @@ impl Memfd {
         ser.size = size;
         ser.seals = seals;
         if let Some(contents) = &contents {
-            ser.nr_folios = contents.folios.pinned.len() as u64;
+            ser.nr_folios = contents.folios.pinned.entries().len() as u64;
             ser.folios = contents.table.0;
         }
 
@@ -91,7 +90,7 @@ impl Memfd {
 
     /// The table that the next kernel is given.
     #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
-    pub(super) fn entries(&self) -> &[crate::abi::memfd::FolioSer] {
+    pub(super) fn entries(&self) -> &[F] {
         self.contents
             .as_ref()
             .map_or(&[], |contents| contents.folios.pinned.entries())
@@ -124,12 +123,12 @@ fn descriptor_of(memory: &mut Preserved) -> Result<&mut MemfdSer> {
 /// The contents of a preserved memfd: its folios, and the table that lists them.
 ///
 /// The order of the fields is that in which they are undone.
-struct Contents {
+struct Contents<F: Format> {
     table: Table,
-    folios: Folios,
+    folios: Folios<F>,
 }
 
-impl Contents {
+impl<F: Format> Contents<F> {
     /// Preserves the first `size` bytes, which are not zero.
     fn preserve(file: &Frozen<'_, '_>, size: u64) -> Result<Self> {
         // Whether a folio is clean or was never written may change until the kexec. So pinning
@@ -144,34 +143,46 @@ impl Contents {
 
 /// Folios that are pinned, some of them preserved. All of them if it was made by
 /// [`preserve`](Self::preserve).
-struct Folios {
-    pinned: PinnedFolios,
-    /// How many are preserved, counted from the first.
+struct Folios<F: Format> {
+    pinned: PinnedFolios<F>,
+    /// How many entries' folios are preserved, counted from the first.
     preserved: usize,
 }
 
-impl Folios {
-    fn preserve(pinned: PinnedFolios) -> Result<Self> {
+impl<F: Format> Folios<F> {
+    fn preserve(pinned: PinnedFolios<F>) -> Result<Self> {
         let mut this = Self {
             pinned,
             preserved: 0,
         };
-        for chunk in this.pinned.chunks(this.pinned.len(), BATCH) {
-            let mut batch = Batch::begin()?;
-            for run in runs_of(chunk) {
-                batch.preserve_run(&run)?;
-                this.preserved += run.count as usize;
-            }
+        for chunk in this.pinned.chunks(usize::MAX, BATCH) {
+            preserve_chunk(chunk)?;
+            this.preserved += chunk.entries().len();
         }
         Ok(this)
     }
 }
 
-impl Drop for Folios {
+/// Preserves the folios of all of the entries, or of none.
+fn preserve_chunk<F: Format>(chunk: Chunk<'_, F>) -> Result {
+    let mut batch = Batch::begin()?;
+
+    for (done, run) in F::runs(chunk).enumerate() {
+        if let Err(error) = batch.preserve_run(&run) {
+            F::runs(chunk)
+                .take(done)
+                .for_each(|run| batch.unpreserve_run(&run));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+impl<F: Format> Drop for Folios<F> {
     fn drop(&mut self) {
         for chunk in self.pinned.chunks(self.preserved, BATCH) {
             match Batch::begin() {
-                Ok(mut batch) => runs_of(chunk).for_each(|run| batch.unpreserve_run(&run)),
+                Ok(mut batch) => F::runs(chunk).for_each(|run| batch.unpreserve_run(&run)),
                 // There was a batch before, in which these were preserved.
                 Err(error) => pr_err!("memfd: cannot unpreserve folios: {error:?}\n"),
             }
@@ -179,16 +190,11 @@ impl Drop for Folios {
     }
 }
 
-/// Folios as runs of neighbours.
-fn runs_of<'a>(folios: impl Iterator<Item = &'a Folio> + 'a) -> impl Iterator<Item = Run> + 'a {
-    Coalesce::new(folios.map(|folio| (folio.pfn(), folio.order())))
-}
-
-/// A table of folios that is preserved where it is. The owner of the memory keeps it meanwhile.
+/// A table of entries that is preserved where it is. The owner of the memory keeps it meanwhile.
 struct Table(KhoVmalloc);
 
 impl Table {
-    fn preserve(entries: &VVec<FolioSer>) -> Result<Self> {
+    fn preserve<F: Format>(entries: &VVec<F>) -> Result<Self> {
         let area = Area::of(entries).ok_or(EINVAL)?;
         Ok(Self(kho::vmalloc::preserve(&area)?))
     }

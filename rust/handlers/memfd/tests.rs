@@ -16,8 +16,8 @@ mod suite {
     use zerocopy::FromZeros;
     use zerocopy::IntoBytes;
 
+    use crate::abi::addr::Pfn;
     use crate::abi::addr::PhysAddr;
-    use crate::abi::memfd::FolioSer;
     use crate::abi::memfd::MemfdSer;
     use crate::abi::memfd::ALL_SEALS;
     use crate::abi::memfd::FOLIO_FLAGS;
@@ -28,6 +28,9 @@ mod suite {
     use crate::kho;
 
     const SEAL_WRITE: u32 = 0x0008;
+
+    type Folios = Memfd<FolioSer>;
+    type Extents = Memfd<ExtentSer>;
 
     /// A memfd of `size` bytes that is all hole.
     fn sparse(size: u64) -> Result<ARef<File>> {
@@ -44,9 +47,15 @@ mod suite {
     fn memfds_can_be_preserved_and_are_told_apart_by_inode() -> Result {
         let (one, other) = (memfd::create()?, memfd::create()?);
 
-        assert!(Memfd.can_preserve(&one));
-        assert_eq!(<Memfd as FileHandler>::id(&one), shmem(&one)?.inode_id());
-        assert!(<Memfd as FileHandler>::id(&one) != <Memfd as FileHandler>::id(&other));
+        assert_eq!(Folios::id(&one), shmem(&one)?.inode_id());
+        assert!(Folios::id(&one) != Folios::id(&other));
+        assert_eq!(Folios::id(&one), Extents::id(&one));
+        // One format is written, whichever.
+        let (folios, extents) = (
+            Memfd::<FolioSer>(PhantomData).can_preserve(&one),
+            Memfd::<ExtentSer>(PhantomData).can_preserve(&one),
+        );
+        assert!(folios != extents);
         Ok(())
     }
 
@@ -61,7 +70,7 @@ mod suite {
         let file = shmem(&file)?;
         file.set_position(4711)?;
 
-        let state = outgoing::Memfd::preserve(file)?;
+        let state = outgoing::Memfd::<FolioSer>::preserve(file)?;
         let phys = PhysAddr::new(state.data());
         let (ser, _) = MemfdSer::read_from_prefix(state.descriptor()).map_err(|_| EINVAL)?;
         assert_eq!({ ser.size }, size);
@@ -95,13 +104,49 @@ mod suite {
     }
 
     #[test]
+    fn extents_have_all_pages_of_the_file_and_no_others() -> Result {
+        if !kho::is_enabled() {
+            return Ok(());
+        }
+        const PAGES: u64 = 1100;
+        let file = sparse(PAGES * PAGE_SIZE as u64 - 17)?;
+        let file = shmem(&file)?;
+        let state = outgoing::Memfd::<ExtentSer>::preserve(file)?;
+        let (ser, _) = MemfdSer::read_from_prefix(state.descriptor()).map_err(|_| EINVAL)?;
+        assert_eq!(state.entries().len() as u64, { ser.nr_folios });
+
+        let (mut next, mut flags, mut last) = (0, true, 0);
+        for extent in state.entries() {
+            assert_eq!(u64::from(extent.index), next);
+            // Or it would not be another extent.
+            assert!(extent.pfn().get() != last);
+            flags &= extent.flags() == FOLIO_FLAGS;
+            next += u64::from(extent.count);
+            last = extent.pfn().get() + u64::from(extent.count);
+        }
+        assert_eq!(next, PAGES);
+        assert!(flags);
+
+        let firsts: KVec<_> = state.entries().iter().fold(KVec::new(), |mut all, extent| {
+            let _ = all.push(extent.pfn(), GFP_KERNEL);
+            all
+        });
+        let preserved = |pfn: &Pfn| pfn.phys().is_some_and(kho::outgoing::is_preserved);
+        assert!(firsts.iter().all(preserved));
+        outgoing::Memfd::unpreserve(state, file);
+        assert!(!firsts.iter().any(preserved));
+        assert!(file.add_seals(SEAL_WRITE).is_ok());
+        Ok(())
+    }
+
+    #[test]
     fn the_position_is_that_at_freeze() -> Result {
         if !kho::is_enabled() {
             return Ok(());
         }
         let file = sparse(1)?;
         let file = shmem(&file)?;
-        let mut state = outgoing::Memfd::preserve(file)?;
+        let mut state = outgoing::Memfd::<FolioSer>::preserve(file)?;
 
         file.set_position(99)?;
         state.freeze(file);
@@ -118,12 +163,13 @@ mod suite {
         }
         let file = memfd::create()?;
         let file = shmem(&file)?;
-        let state = outgoing::Memfd::preserve(file)?;
+        let state = outgoing::Memfd::<FolioSer>::preserve(file)?;
         let (ser, _) = MemfdSer::read_from_prefix(state.descriptor()).map_err(|_| EINVAL)?;
 
         assert_eq!({ ser.nr_folios }, 0);
         assert_eq!({ ser.folios }.first, 0);
-        assert!(incoming::Memfd::open(state.descriptor()).is_ok());
+        assert!(incoming::Memfd::<FolioSer>::open(state.descriptor()).is_ok());
+        assert!(incoming::Memfd::<ExtentSer>::open(state.descriptor()).is_ok());
         outgoing::Memfd::unpreserve(state, file);
         Ok(())
     }
@@ -136,7 +182,8 @@ mod suite {
         let file = sparse((u64::from(u32::MAX) + 1) * PAGE_SIZE as u64)?;
         let file = shmem(&file)?;
 
-        assert!(outgoing::Memfd::preserve(file).err() == Some(EFBIG));
+        assert!(outgoing::Memfd::<FolioSer>::preserve(file).err() == Some(EFBIG));
+        assert!(outgoing::Memfd::<ExtentSer>::preserve(file).err() == Some(EFBIG));
         assert!(!file.is_frozen());
         assert_eq!(file.blocks(), 0);
         Ok(())
@@ -195,17 +242,21 @@ mod suite {
             ),
         ];
 
-        assert!(incoming::Memfd::open(good.as_bytes()).is_ok());
-        assert!(incoming::Memfd::open(&good.as_bytes()[1..]).is_err());
+        assert!(incoming::Memfd::<FolioSer>::open(good.as_bytes()).is_ok());
+        assert!(incoming::Memfd::<FolioSer>::open(&good.as_bytes()[1..]).is_err());
         for (bad, expected) in cases {
-            assert!(incoming::Memfd::open(bad.as_bytes()).err() == Some(expected));
+            let folios = incoming::Memfd::<FolioSer>::open(bad.as_bytes());
+            assert!(folios.err() == Some(expected));
+            let extents = incoming::Memfd::<ExtentSer>::open(bad.as_bytes());
+            assert!(extents.err() == Some(expected));
         }
     }
 
     #[test]
     fn addresses_of_nothing_are_refused() {
         for address in [0, 1, PAGE_SIZE as u64, 1 << 62, u64::MAX] {
-            assert!(incoming::retrieve(address).is_err());
+            assert!(incoming::retrieve::<FolioSer>(address).is_err());
+            assert!(incoming::retrieve::<ExtentSer>(address).is_err());
         }
     }
 

@@ -82,4 +82,36 @@ struct memfd_luo_ser {
 /* The name of the handler. */
 #define MEMFD_LUO_FH_COMPATIBLE	"memfd-v2"
 
+/**
+ * DOC: memfd Live Update ABI, by extents
+ *
+ * Not in mainline. It is written only where the operator says that the next
+ * kernel reads it (``liveupdate_memfd=extents``).
+ *
+ * &struct memfd_luo_ser is the same, but for its array: it is of &struct
+ * memfd_luo_extent_ser, &memfd_luo_ser.nr_folios of them, in ascending order of
+ * their index and without overlap. What is not in an extent is a hole.
+ *
+ * The pages of an extent are preserved as naturally aligned blocks of any order,
+ * none of which reaches beyond the extent. The next kernel makes whatever folios
+ * it can of them, so the folios that the file had are not told.
+ */
+
+/**
+ * struct memfd_luo_extent_ser - Pages that follow each other in memory and in a memfd.
+ * @pfn:       The number of the first page.
+ * @flags:     MEMFD_LUO_FOLIO_* flags, of all pages alike.
+ * @index:     Where in the file it begins, in pages.
+ * @count:     How many pages there are; not 0, and none behind the end of the file.
+ */
+struct memfd_luo_extent_ser {
+	u64 pfn:52;
+	u64 flags:12;
+	u32 index;
+	u32 count;
+} __packed;
+
+/* The name of its handler. The number changes with the format. */
+#define MEMFD_LUO_EXTENTS_COMPATIBLE	"memfd-extents-v1"
+
 #endif /* _LINUX_KHO_ABI_MEMFD_H */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading a memfd that is described by extents.
+
+use kernel::prelude::*;
+
+use crate::abi::addr::Pfn;
+use crate::abi::memfd::ExtentSer;
+use crate::abi::memfd::FOLIO_UPTODATE;
+use crate::kernel::page::Marks;
+use crate::kernel::shmem::Filler;
+use crate::kho::Restorer;
+use crate::logic::extents::Extent;
+use crate::logic::extents::Step;
+use crate::logic::memfd::File as Checked;
+use crate::logic::runs::Run;
+
+use super::incoming::put;
+use super::incoming::refused;
+use super::incoming::Progress;
+use super::incoming::Taken;
+
+/// The pages in all extents, every one of which is validated: see
+/// [`Format::expected`](super::format::Format::expected).
+pub(super) fn pages(entries: &[ExtentSer], checked: &Checked) -> Result<usize> {
+    let mut pages = 0;
+
+    for extent in checked.extents(entries) {
+        // Extents do not overlap, so that the sum is not more than the pages of the file.
+        pages += extent.map_err(refused)?.pages as usize;
+    }
+    Ok(pages)
+}
+
+/// See [`Format::fill`](super::format::Format::fill).
+pub(super) fn fill(
+    entries: &[ExtentSer],
+    checked: &Checked,
+    filler: &mut Filler<'_>,
+    taken: &Taken,
+) -> Result {
+    let mut restorer = Restorer::new();
+
+    for extent in checked.extents(entries) {
+        fill_extent(&extent.map_err(refused)?, &mut restorer, filler, taken)?;
+    }
+    Ok(())
+}
+
+fn fill_extent(
+    extent: &Extent,
+    restorer: &mut Restorer,
+    filler: &mut Filler<'_>,
+    taken: &Taken,
+) -> Result {
+    let mut marks = Marks::new();
+    let uptodate = extent.flags & FOLIO_UPTODATE != 0;
+    let steps = extent.steps(0, filler.max_order(), |pfn| Some(marks.find(pfn)?.order()));
+    let mut done = 0;
+
+    for step in steps {
+        let step = step.map_err(refused)?;
+        done += step.pages();
+        let after = Progress {
+            entries: extent.at as usize,
+            pages: done,
+        };
+
+        if step.order < step.block_order {
+            fill_split(&step, uptodate, restorer, filler, || taken.set(after))?;
+        } else {
+            let folio = restorer
+                .restore(step.pfn, step.block_order, step.order)
+                .ok_or(EIO)?;
+            taken.set(after);
+            put(filler, folio, step.order, step.index, uptodate)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes several folios of one block. Tells when it has the block.
+fn fill_split(
+    step: &Step,
+    uptodate: bool,
+    restorer: &mut Restorer,
+    filler: &mut Filler<'_>,
+    has_block: impl FnOnce(),
+) -> Result {
+    let folios = restorer
+        .restore_split(step.pfn, step.block_order, step.order)
+        .ok_or(EIO)?;
+    let mut index = step.index;
+
+    has_block();
+    for folio in folios {
+        put(filler, folio, step.order, index, uptodate)?;
+        index += 1 << step.order;
+    }
+    Ok(())
+}
+
+/// See [`Format::discard`](super::format::Format::discard).
+pub(super) fn discard(entries: &[ExtentSer], taken: Progress, restorer: &mut Restorer) -> u64 {
+    let mut missing = 0;
+    let mut skip = taken.pages;
+
+    for entry in entries.iter().skip(taken.entries) {
+        missing += u64::from(!discard_extent(entry, skip, restorer));
+        skip = 0;
+    }
+    missing
+}
+
+/// Frees the pages of an extent but for the first `skip`. False if that cannot be done to its end:
+/// what follows memory that is not there is left alone, or a wrong length would take for ever.
+fn discard_extent(entry: &ExtentSer, skip: u64, restorer: &mut Restorer) -> bool {
+    // None of these numbers has more than 52 bits.
+    let mut next = Pfn::new(entry.pfn().get() + skip);
+    let end = Pfn::new(entry.pfn().get() + u64::from(entry.count));
+    let mut waiting: Option<Run> = None;
+    let mut complete = true;
+
+    while next < end {
+        let block = restorer.order_at(next);
+        let (Some(order), Some(after)) = (
+            block,
+            block.and_then(|order| next.checked_add(1u64.checked_shl(order)?)),
+        ) else {
+            complete = false;
+            break;
+        };
+        if after > end {
+            complete = false;
+            break;
+        }
+        if !waiting.as_mut().is_some_and(|run| run.extend(next, order)) {
+            if let Some(run) = waiting.replace(Run::single(next, order)) {
+                complete &= restorer.discard(&run) == 0;
+            }
+        }
+        next = after;
+    }
+    if let Some(run) = waiting {
+        complete &= restorer.discard(&run) == 0;
+    }
+    complete
+}
