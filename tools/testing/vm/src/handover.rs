@@ -16,6 +16,9 @@ const PAGE: u64 = 4096;
 /// At least as long as `struct kimage`, which begins at a kmalloc'ed address.
 const KIMAGE_BYTES: usize = 1024;
 
+/// The length of a file's compatible string, behind which its data is.
+const FILE_COMPATIBLE: usize = 48;
+
 /// The first bytes of a flattened device tree.
 const FDT_MAGIC: u32 = 0xd00d_feed;
 
@@ -97,14 +100,37 @@ impl Handover {
         Ok(self.luo()? + 16)
     }
 
-    /// Where the first session's first file keeps the address of its data.
-    pub fn first_file_data_field(&self, debugger: &mut Debugger) -> Result<u64> {
+    /// The entry of the first session's first file.
+    fn first_file(&self, debugger: &mut Debugger) -> Result<u64> {
         const BLOCK_HEADER: u64 = 16;
         const SESSION_NAME: u64 = 64;
-        const FILE_COMPATIBLE: u64 = 48;
         let session = self.sessions(debugger)? + BLOCK_HEADER;
         let files = debugger.read_physical_u64(session + SESSION_NAME)?;
-        Ok(files + BLOCK_HEADER + FILE_COMPATIBLE)
+        Ok(files + BLOCK_HEADER)
+    }
+
+    /// The name of the format that this file is in.
+    pub fn first_file_compatible(&self, debugger: &mut Debugger) -> Result<String> {
+        let file = self.first_file(debugger)?;
+        let name = debugger.read_physical(file, FILE_COMPATIBLE)?;
+        let end = name.iter().position(|byte| *byte == 0);
+        let end = end.context("the compatible string has no end")?;
+        Ok(String::from_utf8(name[..end].to_vec())?)
+    }
+
+    /// Where this file keeps the address of its data.
+    pub fn first_file_data_field(&self, debugger: &mut Debugger) -> Result<u64> {
+        Ok(self.first_file(debugger)? + FILE_COMPATIBLE as u64)
+    }
+
+    /// The first page of the table of this file, which is a memfd.
+    pub fn first_memfd_table(&self, debugger: &mut Debugger) -> Result<u64> {
+        const MEMFD_TABLE: u64 = 32;
+        const CHUNK_NEXT: u64 = 8;
+        let field = self.first_file_data_field(debugger)?;
+        let memfd = debugger.read_physical_u64(field)?;
+        let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
+        debugger.read_physical_u64(chunk + CHUNK_NEXT)
     }
 }
 

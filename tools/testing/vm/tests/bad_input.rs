@@ -26,6 +26,15 @@ const OUTSIDE_MEMORY: u64 = 1 << 46;
 /// Where a block of sessions or files has its count: behind the address of the next block.
 const COUNT: u64 = 8;
 
+/// The formats of memfds.
+const COMPATIBLE: &str = "liveupdate_memfd=compatible";
+const EXTENTS: &str = "liveupdate_memfd=extents";
+
+/// In an extent: the word with the frame, the index, the number of pages.
+const EXTENT_PFN: u64 = 0;
+const EXTENT_INDEX: u64 = 8;
+const EXTENT_COUNT: u64 = 12;
+
 /// How long the first kernel may take from the word to the jump.
 const JUMP: Duration = Duration::from_secs(60);
 
@@ -57,11 +66,13 @@ const WORDS: &[&str] = &[
 fn update_with(
     name: &str,
     direction: Direction,
+    cmdline: &str,
     damage: fn(&Handover, &mut Debugger) -> Result<()>,
 ) -> Result<Transcript> {
     let test = LiveUpdate::new(name, direction)
         .program(Program::ours("bad_handover"))
-        .cmdline("nokaslr");
+        .cmdline("nokaslr")
+        .cmdline(cmdline);
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
     let mut vm = test.boot()?.debugger(&socket).start()?;
@@ -86,7 +97,16 @@ fn update_with(
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.
 fn survives(name: &str, damage: fn(&Handover, &mut Debugger) -> Result<()>) -> TestResult {
-    let seen = update_with(name, Direction::RustToRust, damage)?;
+    survives_with(name, COMPATIBLE, damage)
+}
+
+/// The same, with more on the command line.
+fn survives_with(
+    name: &str,
+    cmdline: &str,
+    damage: fn(&Handover, &mut Debugger) -> Result<()>,
+) -> TestResult {
+    let seen = update_with(name, Direction::RustToRust, cmdline, damage)?;
     let after = seen.boots()[1];
     let shows = |text: &str| after.iter().any(|line| line.contains(text));
     let clear = |line: &String| {
@@ -115,7 +135,7 @@ fn survives(name: &str, damage: fn(&Handover, &mut Debugger) -> Result<()>) -> T
 fn nothing_is_lost_when_nothing_is_damaged() -> TestResult {
     for direction in [Direction::MainlineToMainline, Direction::RustToRust] {
         let name = "nothing_is_lost_when_nothing_is_damaged";
-        let seen = update_with(name, direction, |_, _| Ok(()))?;
+        let seen = update_with(name, direction, COMPATIBLE, |_, _| Ok(()))?;
         let intact = seen.boots()[1]
             .iter()
             .any(|line| line.contains("# the data is intact"));
@@ -199,5 +219,61 @@ fn corrupt_file_data_outside_memory() -> TestResult {
     survives("corrupt_file_data_outside_memory", |handover, debugger| {
         let field = handover.first_file_data_field(debugger)?;
         debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+    })
+}
+
+/// Damages a field of the first extent of a memfd, in a handover that has extents.
+fn damage_extent(
+    handover: &Handover,
+    debugger: &mut Debugger,
+    field: u64,
+    value: &[u8],
+) -> Result<()> {
+    let compatible = handover.first_file_compatible(debugger)?;
+    ensure!(
+        compatible == "memfd-extents-v1",
+        "the file is described by {compatible:?}"
+    );
+    let table = handover.first_memfd_table(debugger)?;
+    debugger.write_physical(table + field, value)
+}
+
+#[test]
+fn corrupt_extent_outside_memory() -> TestResult {
+    survives_with(
+        "corrupt_extent_outside_memory",
+        EXTENTS,
+        |handover, debugger| {
+            let pfn = OUTSIDE_MEMORY >> 12;
+            damage_extent(handover, debugger, EXTENT_PFN, &pfn.to_le_bytes())
+        },
+    )
+}
+
+#[test]
+fn corrupt_extent_of_memory_that_is_not_preserved() -> TestResult {
+    let name = "corrupt_extent_of_memory_that_is_not_preserved";
+    survives_with(name, EXTENTS, |handover, debugger| {
+        // Where every PC has its kernel, or something before it.
+        damage_extent(handover, debugger, EXTENT_PFN, &0x1000u64.to_le_bytes())
+    })
+}
+
+#[test]
+fn corrupt_extent_count_absurd() -> TestResult {
+    survives_with(
+        "corrupt_extent_count_absurd",
+        EXTENTS,
+        |handover, debugger| {
+            damage_extent(handover, debugger, EXTENT_COUNT, &u32::MAX.to_le_bytes())
+        },
+    )
+}
+
+#[test]
+fn corrupt_extent_behind_the_end_of_the_file() -> TestResult {
+    let name = "corrupt_extent_behind_the_end_of_the_file";
+    survives_with(name, EXTENTS, |handover, debugger| {
+        damage_extent(handover, debugger, EXTENT_INDEX, &u32::MAX.to_le_bytes())
     })
 }
