@@ -37,6 +37,8 @@ pub struct After {
     pub user: u64,
     /// Relates the rest to the counter.
     pub anchor: Anchor,
+    /// By how many nanoseconds the log was ahead of early boot's by then.
+    pub ahead: i64,
     /// Microseconds in the log: the first line that was not at zero.
     pub first: u64,
     /// Microseconds in the log: the page allocator is up.
@@ -73,10 +75,8 @@ pub enum Message {
     Before(Before),
     /// The next thing is the reboot call.
     Jump {
-        /// The counter, just before this was said.
+        /// The counter at the reboot call, which is still to come. The last one counts.
         ticks: u64,
-        /// Ticks that saying it takes, known from saying the like of it.
-        cost: u64,
         /// Relates the first kernel's log to the counter.
         anchor: Anchor,
     },

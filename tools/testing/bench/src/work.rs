@@ -177,6 +177,8 @@ pub struct Plan {
     pub fate: Fate,
     /// What content, and the order of pages where it is random, are drawn from.
     pub seed: u64,
+    /// How fast the counter is.
+    pub khz: u64,
 }
 
 impl Plan {

@@ -96,6 +96,7 @@ fn root(kernels: &Kernels, spec: &Spec, role: Role) -> Result<Initramfs> {
         work: spec.work,
         fate: spec.fate,
         seed: spec.seed,
+        khz: spec.clock.khz(),
     };
     Ok(Initramfs::new()
         .device("/dev/kmsg", 1, 11)
@@ -131,12 +132,7 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
         match message {
             Message::Hello { release } => releases.push(release.clone()),
             Message::Before(before) => said_before = Some(*before),
-            // The last one counts: the first only finds out what it costs to say it.
-            Message::Jump {
-                ticks,
-                cost,
-                anchor,
-            } => jump = Some((ticks + cost, *anchor)),
+            Message::Jump { ticks, anchor } => jump = Some((*ticks, *anchor)),
             Message::After(after) => said_after = Some(*after),
             Message::Progress { .. } | Message::Failed { .. } => {}
         }
