@@ -75,7 +75,7 @@ impl Run {
         };
         let pairs = match self.variant {
             Variant::Mainline => scattered * scattered,
-            Variant::Rust => 0.0,
+            Variant::Rust | Variant::RustExtents => 0.0,
         };
         let files = count(self.work.sessions * self.work.files_each());
         START
@@ -224,6 +224,7 @@ mod tests {
         let many = Work::memory(Layout::Scattered, 256 << 10);
         assert!(refused(many, Variant::Mainline));
         assert!(!refused(many, Variant::Rust));
+        assert!(!refused(many, Variant::RustExtents));
         assert!(!refused(
             Work::memory(Layout::Contiguous, 1 << 20),
             Variant::Mainline

@@ -26,6 +26,7 @@ use lu_vm::Initramfs;
 use lu_vm::Transcript;
 use lu_vm::Vm;
 
+use crate::cli::Variant;
 use crate::clock::Clock;
 use crate::phase;
 use crate::phase::Phases;
@@ -52,6 +53,7 @@ pub(crate) struct Kernels {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
     pub(crate) work: Work,
+    pub(crate) variant: Variant,
     pub(crate) fate: Fate,
     pub(crate) memory_mib: u32,
     pub(crate) clock: Clock,
@@ -84,6 +86,11 @@ pub(crate) fn run(name: &str, kernels: &Kernels, spec: &Spec) -> Result<Outcome>
         .deadline(spec.deadline)
         .cmdline(CMDLINE)
         .cmdline(&format!("tsc_early_khz={}", spec.clock.khz()));
+    // What only one is told comes last, so that all else is at the same place.
+    let boot = match spec.variant.cmdline() {
+        Some(parameter) => boot.cmdline(parameter),
+        None => boot,
+    };
     let mut vm = spec.clock.apply(boot).start()?;
     let messages = listen(&mut vm)?;
     let seen = vm.finish()?;

@@ -57,7 +57,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     if let Some(error) = failure {
         return Err(error.context("not all was measured"));
     }
-    Ok(match verdict::excesses(&results)[..] {
+    Ok(match verdict::all_excesses(&results)[..] {
         [] => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
@@ -94,7 +94,7 @@ fn kernels(cli: &Cli) -> Result<BTreeMap<Variant, Kernels>> {
 
 fn image(variant: Variant) -> Image {
     let variant = match variant {
-        Variant::Rust => lu_vm::Variant::Rust,
+        Variant::Rust | Variant::RustExtents => lu_vm::Variant::Rust,
         Variant::Mainline => lu_vm::Variant::Mainline,
     };
     Image {

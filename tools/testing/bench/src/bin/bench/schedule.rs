@@ -174,6 +174,7 @@ impl Team<'_> {
     fn attempt(&self, run: &Run, begun: Instant) -> Result<Result<guest::Outcome, String>> {
         let spec = Spec {
             work: run.work,
+            variant: run.variant,
             fate: run.fate,
             memory_mib: run.memory_mib,
             clock: match run.time {
