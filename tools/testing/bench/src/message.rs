@@ -24,6 +24,8 @@ pub struct Before {
     pub preserve: u64,
     /// Pages that preserving took from the page allocator.
     pub metadata_pages: i64,
+    /// How often frames of files that are contiguous in memory go on elsewhere than in the next block.
+    pub jumps: u64,
     /// Ticks to close all sessions again, if they were.
     pub unpreserve: Option<u64>,
     /// Of the content of all files.

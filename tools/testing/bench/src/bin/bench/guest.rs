@@ -67,6 +67,7 @@ pub(crate) struct Outcome {
     pub(crate) releases: [String; 2],
     pub(crate) phases: Phases,
     pub(crate) metadata_pages: i64,
+    pub(crate) jumps: u64,
 }
 
 /// Memory for a guest that writes a layout. It is the same for all layouts of a size, which so have the
@@ -177,6 +178,7 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
             .clock
             .nanoseconds(phase::phases(&said, spec.fate, spec.clock.khz())?),
         metadata_pages: before.metadata_pages,
+        jumps: before.jumps,
     })
 }
 

@@ -82,6 +82,7 @@ fn case(results: &Results, work: Work, variants: &[Variant]) -> Value {
     for &variant in variants {
         let name = variant.name();
         value["metadata_bytes"][name] = json!(results.metadata(Case::counted(work, variant)));
+        value["jumps_between_blocks"][name] = json!(results.jumps(Case::counted(work, variant)));
         if let Some(excuse) = results.excuse(work, variant) {
             value["not_measured"][name] = json!(excuse);
         }

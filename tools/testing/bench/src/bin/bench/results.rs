@@ -87,6 +87,12 @@ impl Results {
         Some(self.outcome(&run)?.metadata_pages * bytes)
     }
 
+    /// How often frames that should follow each other go on elsewhere than in the next block.
+    pub(crate) fn jumps(&self, case: Case) -> Option<u64> {
+        let run = Run::new(case.work, case.variant, Time::Instructions, Fate::Keep);
+        Some(self.outcome(&run)?.jumps)
+    }
+
     /// The versions of the kernels, before and after.
     pub(crate) fn releases(&self, variant: Variant) -> Option<&[String; 2]> {
         let mut runs = self.runs.iter().filter(|(run, _)| run.variant == variant);
@@ -115,6 +121,7 @@ impl Results {
                 releases: Default::default(),
                 phases: Default::default(),
                 metadata_pages: 0,
+                jumps: 0,
             })
         });
         if let Ok(outcome) = outcome {

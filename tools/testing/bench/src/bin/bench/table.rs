@@ -65,6 +65,18 @@ fn table(text: &mut String, results: &Results, work: Work, wall: bool) -> std::f
     }
     if !wall {
         metadata(text, results, &variants, work)?;
+        let jumps = |&variant: &Variant| {
+            let jumps = results.jumps(case(variant)).filter(|&jumps| jumps > 0)?;
+            Some(format!("{} {jumps}", variant.name()))
+        };
+        let jumps: Vec<String> = variants.iter().filter_map(jumps).collect();
+        if !jumps.is_empty() {
+            let jumps = jumps.join(", ");
+            writeln!(
+                text,
+                "  contiguous frames go on in another block than the next: {jumps} times"
+            )?;
+        }
         for variant in variants {
             if let Some(excuse) = results.excuse(work, variant) {
                 writeln!(text, "  {}: {excuse}", variant.name())?;

@@ -38,8 +38,9 @@ struct Content {
 pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     machine::load_next(NEXT_KERNEL_PATH, NEXT_INITRD_PATH)?;
     progress(kmsg, "writing")?;
-    let contents = contents(plan)?;
+    let (contents, jumps) = contents(plan)?;
     let mut before = Before {
+        jumps,
         checksum: checksum(contents.iter().map(|content| &content.files))?,
         ..Before::default()
     };
@@ -97,20 +98,25 @@ pub(crate) fn checksum<'a>(sessions: impl Iterator<Item = &'a Vec<File>>) -> Res
     Ok(sum)
 }
 
-fn contents(plan: &Plan) -> Result<Vec<Content>> {
+/// Writes all files, and says how often the frames of contiguous ones jump.
+fn contents(plan: &Plan) -> Result<(Vec<Content>, u64)> {
     let Plan { work, seed, .. } = *plan;
     let names = work.session_names()?;
-    (0..)
+    let mut jumps = 0;
+    let contents = (0..)
         .zip(names)
         .map(|(number, name): (u64, _)| {
             let mut files = Vec::new();
             for set in 0..work.sets {
                 let seed = seed ^ (number << 48) ^ (set << 24);
-                files.append(&mut memory::files(work.layout, work.pages, seed)?);
+                let mut made = memory::files(work.layout, work.pages, seed)?;
+                files.append(&mut made.files);
+                jumps += made.jumps;
             }
             Ok(Content { name, files })
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((contents, jumps))
 }
 
 /// Creates all sessions, then preserves all files in them.

@@ -4,6 +4,7 @@
 
 mod after;
 mod before;
+mod frames;
 mod log;
 mod memory;
 mod pages;
