@@ -31,6 +31,8 @@ use crate::clock::Clock;
 use crate::phase;
 use crate::phase::Phases;
 use crate::phase::Said;
+use crate::profile::Profile;
+use crate::profile::Profiler;
 
 /// The last thing that a kernel says before it jumps.
 const LAST_LINE: &str = "Starting new kernel";
@@ -68,6 +70,8 @@ pub(crate) struct Outcome {
     pub(crate) phases: Phases,
     pub(crate) metadata_pages: i64,
     pub(crate) jumps: u64,
+    /// Empty unless it was asked for.
+    pub(crate) profile: Profile,
 }
 
 /// Memory for a guest that writes a layout. It is the same for all layouts of a size, which so have the
@@ -78,7 +82,12 @@ pub(crate) fn memory_mib(pages: u64) -> u32 {
 }
 
 /// Runs a guest. `name` is that of its logs.
-pub(crate) fn run(name: &str, kernels: &Kernels, spec: &Spec) -> Result<Outcome> {
+pub(crate) fn run(
+    name: &str,
+    kernels: &Kernels,
+    spec: &Spec,
+    profiler: Option<&Profiler>,
+) -> Result<Outcome> {
     let root = root(kernels, spec, Role::Before)?
         .file(NEXT_KERNEL_PATH, &kernels.after)?
         .nested(NEXT_INITRD_PATH, root(kernels, spec, Role::After)?)?;
@@ -92,10 +101,19 @@ pub(crate) fn run(name: &str, kernels: &Kernels, spec: &Spec) -> Result<Outcome>
         Some(parameter) => boot.cmdline(parameter),
         None => boot,
     };
+    let boot = match profiler {
+        Some(profiler) => boot.qemu_args(profiler.qemu_args(name, kernels)?),
+        None => boot,
+    };
     let mut vm = spec.clock.apply(boot).start()?;
     let messages = listen(&mut vm)?;
     let seen = vm.finish()?;
-    outcome(spec, &messages, &seen).map_err(|error| anyhow::anyhow!("{error:#}\n{}", seen.tail()))
+    let mut outcome = outcome(spec, &messages, &seen)
+        .map_err(|error| anyhow::anyhow!("{error:#}\n{}", seen.tail()))?;
+    if let Some(profiler) = profiler {
+        outcome.profile = profiler.read(name, kernels, spec.fate)?;
+    }
+    Ok(outcome)
 }
 
 fn root(kernels: &Kernels, spec: &Spec, role: Role) -> Result<Initramfs> {
@@ -179,6 +197,7 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
             .nanoseconds(phase::phases(&said, spec.fate, spec.clock.khz())?),
         metadata_pages: before.metadata_pages,
         jumps: before.jumps,
+        profile: Profile::new(),
     })
 }
 

@@ -9,6 +9,7 @@ mod clock;
 mod guest;
 mod json;
 mod phase;
+mod profile;
 mod results;
 mod schedule;
 mod table;
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let runs = schedule::plan(cli);
     let (results, failure) = schedule::execute(cli, &kernels, &runs)?;
     print!("{}", table::report(&results));
+    print!("{}", profile::report::report(&results, cli.profile_top));
     if let Some(path) = &cli.json {
         let text = serde_json::to_string_pretty(&json::report(cli, &results))?;
         write(path, &text)?;

@@ -87,6 +87,22 @@ impl Results {
         Some(self.outcome(&run)?.metadata_pages * bytes)
     }
 
+    /// Instructions of a phase by function; above nothing preserved, where the phase and the figures have that.
+    pub(crate) fn profile(&self, case: Case, phase: Phase) -> Option<BTreeMap<&str, i64>> {
+        let of = |run: &Run| self.outcome(run)?.profile.get(&phase);
+        let run = |fate| Run::new(case.work, case.variant, Time::Instructions, fate);
+        let keep = run(Fate::Keep);
+        let all = of(&keep).or_else(|| of(&run(Fate::Discard)))?;
+        let mut counts = BTreeMap::new();
+        let base = of(&keep.base()).filter(|_| phase.has_base());
+        for (functions, sign) in [(Some(all), 1), (base, -1)] {
+            for (name, &count) in functions.into_iter().flatten() {
+                *counts.entry(name.as_str()).or_default() += sign * i64::try_from(count).ok()?;
+            }
+        }
+        Some(counts)
+    }
+
     /// How often frames that should follow each other go on elsewhere than in the next block.
     pub(crate) fn jumps(&self, case: Case) -> Option<u64> {
         let run = Run::new(case.work, case.variant, Time::Instructions, Fate::Keep);
@@ -122,6 +138,7 @@ impl Results {
                 phases: Default::default(),
                 metadata_pages: 0,
                 jumps: 0,
+                profile: Default::default(),
             })
         });
         if let Ok(outcome) = outcome {
