@@ -87,6 +87,14 @@ impl Results {
         Some(self.outcome(&run)?.metadata_pages * bytes)
     }
 
+    /// Instructions of a phase of a run with nothing preserved, by function.
+    pub(crate) fn base_profile(&self, run: &Run, phase: Phase) -> Option<BTreeMap<&str, i64>> {
+        let functions = self.outcome(run)?.profile.get(&phase)?.iter();
+        functions
+            .map(|(name, &count)| Some((name.as_str(), i64::try_from(count).ok()?)))
+            .collect()
+    }
+
     /// Instructions of a phase by function; above nothing preserved, where the phase and the figures have that.
     pub(crate) fn profile(&self, case: Case, phase: Phase) -> Option<BTreeMap<&str, i64>> {
         let of = |run: &Run| self.outcome(run)?.profile.get(&phase);

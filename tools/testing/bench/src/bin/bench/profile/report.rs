@@ -5,66 +5,87 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use lu_bench::work::Work;
-
+use crate::cases::Run;
+use crate::cases::Time;
 use crate::cli::Variant;
 use crate::phase::Phase;
 use crate::results::Case;
 use crate::results::Results;
 
-/// Of each phase the functions that take most, at most `top` of them.
+/// What a phase took of one that was run, and by function.
+type Column<'a> = (Variant, i64, BTreeMap<&'a str, i64>);
+
+/// Of each phase the functions that take most, at most `top` of them: of boots that preserve nothing, then of what
+/// is above them.
 pub(crate) fn report(results: &Results, top: usize) -> String {
     let mut text = String::new();
+    let bases = results.bases().into_iter();
+    for run in bases.filter(|run| run.variant == Variant::Rust && run.time == Time::Instructions) {
+        for phase in Phase::ALL.into_iter().filter(|phase| phase.has_base()) {
+            let column = |variant| {
+                let run = Run { variant, ..run };
+                let measured = results.phase(&run, phase)?;
+                Some((
+                    variant,
+                    i64::try_from(measured).ok()?,
+                    results.base_profile(&run, phase)?,
+                ))
+            };
+            let title = format!(
+                "nothing preserved, {} MiB: {}",
+                run.memory_mib,
+                phase.name()
+            );
+            // Writing to a string cannot fail.
+            let _ = table(&mut text, &title, &columns(column), top);
+        }
+    }
     for work in results.works() {
         for phase in Phase::ALL {
-            // Writing to a string cannot fail.
-            let _ = table(&mut text, results, (work, phase), top);
+            let column = |variant| {
+                let case = Case::counted(work, variant);
+                let all = || i64::try_from(results.total(case, phase)?).ok();
+                // As the profile itself: above nothing preserved, where that was measured.
+                let measured = results.net(case, phase).or_else(all)?;
+                Some((variant, measured, results.profile(case, phase)?))
+            };
+            let _ = table(
+                &mut text,
+                &format!("{work}: {}", phase.name()),
+                &columns(column),
+                top,
+            );
         }
     }
     text
 }
 
-fn table(
-    text: &mut String,
-    results: &Results,
-    (work, phase): (Work, Phase),
-    top: usize,
-) -> std::fmt::Result {
-    let profiles: Vec<(Variant, BTreeMap<&str, i64>)> = Variant::ALL
-        .into_iter()
-        .filter_map(|variant| {
-            let profile = results.profile(Case::counted(work, variant), phase)?;
-            Some((variant, profile))
-        })
-        .collect();
-    if profiles.is_empty() {
+fn columns<'a>(column: impl FnMut(Variant) -> Option<Column<'a>>) -> Vec<Column<'a>> {
+    Variant::ALL.into_iter().filter_map(column).collect()
+}
+
+fn table(text: &mut String, title: &str, columns: &[Column<'_>], top: usize) -> std::fmt::Result {
+    if columns.is_empty() {
         return Ok(());
     }
-    writeln!(text, "\n{work}: {}, instructions by function", phase.name())?;
-    for (variant, _) in &profiles {
+    writeln!(text, "\n{title}, instructions by function")?;
+    for (variant, ..) in columns {
         write!(text, "{:>15}", variant.name())?;
     }
     writeln!(text)?;
-    for (variant, _) in &profiles {
-        let case = Case::counted(work, *variant);
-        // As the profile itself: above nothing preserved, where that was measured.
-        let net = results.net(case, phase);
-        let all = || {
-            results
-                .total(case, phase)
-                .and_then(|all| i64::try_from(all).ok())
-        };
-        let measured = net.or_else(all);
-        write!(text, "{:>15}", measured.unwrap_or_default())?;
-    }
-    writeln!(text, "  measured")?;
     row(
         text,
-        profiles.iter().map(|(_, profile)| profile.values().sum()),
+        columns.iter().map(|(_, measured, _)| *measured),
+        "measured",
+    )?;
+    let profiles = || columns.iter().map(|(.., profile)| profile);
+    row(
+        text,
+        profiles().map(|profile| profile.values().sum()),
         "counted",
     )?;
     let mut most: BTreeMap<&str, i64> = BTreeMap::new();
-    for (&name, &count) in profiles.iter().flat_map(|(_, profile)| profile) {
+    for (&name, &count) in profiles().flatten() {
         let most = most.entry(name).or_default();
         *most = count.abs().max(*most);
     }
@@ -73,22 +94,14 @@ fn table(
     let (shown, rest) = names.split_at(top.min(names.len()));
     for (name, _) in shown {
         let count = |profile: &BTreeMap<&str, i64>| profile.get(name).copied().unwrap_or_default();
-        row(
-            text,
-            profiles.iter().map(|(_, profile)| count(profile)),
-            name,
-        )?;
+        row(text, profiles().map(count), name)?;
     }
     let left = |profile: &BTreeMap<&str, i64>| {
         let counts = rest.iter().filter_map(|(name, _)| profile.get(name));
         counts.sum()
     };
     let title = format!("[{} others]", rest.len());
-    row(
-        text,
-        profiles.iter().map(|(_, profile)| left(profile)),
-        &title,
-    )
+    row(text, profiles().map(left), &title)
 }
 
 fn row(text: &mut String, counts: impl Iterator<Item = i64>, name: &str) -> std::fmt::Result {
