@@ -26,7 +26,9 @@ use_cargo || die "there is no usable cargo; run 'make setup'"
 for variant in $variants; do
 	case $variant in
 	rust | mainline) ;;
-	*) die "'$variant' is nothing to measure; --only takes rust or mainline" ;;
+	# The same kernel, told to write another format.
+	rust-extents) variant=rust ;;
+	*) die "'$variant' is nothing to measure; --only takes rust, rust-extents or mainline" ;;
 	esac
 	export_image "$variant" a "$BUILD_SCRIPTS/config/bench.config" || die "the kernel to measure ($variant) could not be built"
 done

@@ -6,6 +6,7 @@
 //! take times by the processor's time stamp counter, which runs on through the live update. The host
 //! chooses what to preserve, boots the first kernel, and makes figures of what the two have said.
 
+pub mod mark;
 pub mod message;
 pub mod tsc;
 pub mod work;

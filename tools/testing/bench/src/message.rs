@@ -24,6 +24,8 @@ pub struct Before {
     pub preserve: u64,
     /// Pages that preserving took from the page allocator.
     pub metadata_pages: i64,
+    /// How often frames of files that are contiguous in memory go on elsewhere than in the next block.
+    pub jumps: u64,
     /// Ticks to close all sessions again, if they were.
     pub unpreserve: Option<u64>,
     /// Of the content of all files.
@@ -37,6 +39,8 @@ pub struct After {
     pub user: u64,
     /// Relates the rest to the counter.
     pub anchor: Anchor,
+    /// By how many nanoseconds the log was ahead of early boot's by then.
+    pub ahead: i64,
     /// Microseconds in the log: the first line that was not at zero.
     pub first: u64,
     /// Microseconds in the log: the page allocator is up.
@@ -73,10 +77,8 @@ pub enum Message {
     Before(Before),
     /// The next thing is the reboot call.
     Jump {
-        /// The counter, just before this was said.
+        /// The counter at the reboot call, which is still to come. The last one counts.
         ticks: u64,
-        /// Ticks that saying it takes, known from saying the like of it.
-        cost: u64,
         /// Relates the first kernel's log to the counter.
         anchor: Anchor,
     },

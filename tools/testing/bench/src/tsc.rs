@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 
+use crate::mark::Mark;
+
 /// Reads the counter.
 ///
 /// In a guest that counts instructions, it advances by one with each of them. It is read in order
@@ -34,29 +36,26 @@ pub fn now() -> u64 {
 pub struct Timer {
     /// The sum, in ticks.
     pub ticks: u64,
+    what: Mark,
 }
 
 impl Timer {
-    /// Begins at nothing, and at a quiet moment: just after the kernel's own periodic work, which so does not
+    /// Times calls that are `what`. It begins at nothing, and at a quiet moment: just after the kernel's own periodic work, which so does not
     /// fall into a short call, and with what earlier calls left to be done later done.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(what: Mark) -> Self {
         settle();
-        Self { ticks: 0 }
+        Self { ticks: 0, what }
     }
 
     /// Makes a call.
     pub fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
+        self.what.say();
         let start = now();
         let result = call();
         self.ticks += now() - start;
+        Mark::Own.say();
         result
-    }
-}
-
-impl Default for Timer {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

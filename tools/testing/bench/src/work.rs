@@ -15,22 +15,25 @@ use serde::Serialize;
 pub enum Layout {
     /// Nothing is preserved at all: what a kexec costs by itself.
     Nothing,
-    /// One file, written from its start to its end.
+    /// One file in frames that follow each other, from the start of a block of 2 MiB on.
     Contiguous,
+    /// The same, one frame behind: no page is in a frame that a folio of several pages could have.
+    Shifted,
     /// Two files, written page by page in turns, of which one is closed before the update.
     Scattered,
     /// One file whose pages are written in random order.
     Random,
     /// One file of 2 MiB folios.
     Thp,
-    /// One file of each of the four kinds above, with a quarter of the pages each.
+    /// One file of each of contiguous, scattered, random and thp, with a quarter of the pages each.
     Mixed,
 }
 
 impl Layout {
     /// Those that preserve something.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Contiguous,
+        Self::Shifted,
         Self::Scattered,
         Self::Random,
         Self::Thp,
@@ -55,6 +58,7 @@ impl fmt::Display for Layout {
         f.pad(match self {
             Self::Nothing => "nothing",
             Self::Contiguous => "contiguous",
+            Self::Shifted => "shifted",
             Self::Scattered => "scattered",
             Self::Random => "random",
             Self::Thp => "thp",
@@ -177,6 +181,8 @@ pub struct Plan {
     pub fate: Fate,
     /// What content, and the order of pages where it is random, are drawn from.
     pub seed: u64,
+    /// How fast the counter is.
+    pub khz: u64,
 }
 
 impl Plan {

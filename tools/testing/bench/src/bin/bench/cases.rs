@@ -75,7 +75,7 @@ impl Run {
         };
         let pairs = match self.variant {
             Variant::Mainline => scattered * scattered,
-            Variant::Rust => 0.0,
+            Variant::Rust | Variant::RustExtents => 0.0,
         };
         let files = count(self.work.sessions * self.work.files_each());
         START
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn everything_is_all_layouts_at_all_sizes_and_the_two_series() {
         let all = works_of(&[]);
-        assert_eq!(all.len(), 5 * 5 + 4 + 5 - 1);
+        assert_eq!(all.len(), 6 * 5 + 4 + 5 - 1);
         assert!(all.contains(&Work::memory(Layout::Mixed, 1 << 20)));
         assert!(all.contains(&Work::sessions(1_000)));
         assert!(all.contains(&Work::files(10_000)));
@@ -206,7 +206,7 @@ mod tests {
     fn cases_can_be_chosen() {
         assert_eq!(works_of(&["--quick"]).len(), 4);
         assert_eq!(works_of(&["--layout", "thp"]).len(), 5);
-        assert_eq!(works_of(&["--folios", "512"]).len(), 5);
+        assert_eq!(works_of(&["--folios", "512"]).len(), 6);
         assert_eq!(works_of(&["--files", "3,5"]).len(), 2);
         assert_eq!(
             works_of(&["--layout", "thp", "--folios", "512", "--files", "3"]).len(),
@@ -224,6 +224,7 @@ mod tests {
         let many = Work::memory(Layout::Scattered, 256 << 10);
         assert!(refused(many, Variant::Mainline));
         assert!(!refused(many, Variant::Rust));
+        assert!(!refused(many, Variant::RustExtents));
         assert!(!refused(
             Work::memory(Layout::Contiguous, 1 << 20),
             Variant::Mainline

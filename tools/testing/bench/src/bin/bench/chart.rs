@@ -21,14 +21,14 @@ const TOP: f64 = 56.0;
 const PLOT_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 200.0;
 
-/// Colours that can be told apart by those who see fewer; ours are drawn solid, mainline's dashed.
+/// Colours that can be told apart by those who see fewer. How a curve is drawn says whose it is.
 const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"];
 
 /// A curve, by both logarithms.
 struct Curve {
     name: String,
     colour: &'static str,
-    dashed: bool,
+    variant: Variant,
     points: Vec<(f64, f64)>,
 }
 
@@ -80,7 +80,7 @@ const FILE_PHASES: [Phase; 3] = [Phase::Preserve, Phase::FdRetrieve, Phase::Disc
 
 /// What a phase costs a folio, by size.
 fn layouts(results: &Results, title: &'static str, phase: Phase) -> Panel {
-    let curves = both(Layout::ALL.into_iter().map(|layout| {
+    let curves = for_all(Layout::ALL.into_iter().map(|layout| {
         let works = results.works().into_iter();
         let works = works.filter(move |work| work.layout == layout && work.pages > 1);
         (layout.to_string(), works.collect(), phase)
@@ -107,7 +107,7 @@ fn counts(
     Panel {
         title,
         unit: "instructions for each, by n",
-        curves: both(phases.iter().map(works))
+        curves: for_all(phases.iter().map(works))
             .filter_map(|curve| curve.measure(results))
             .collect(),
     }
@@ -122,11 +122,13 @@ struct Wanted {
     phase: Phase,
 }
 
-/// Each curve for either implementation.
-fn both(wanted: impl Iterator<Item = (String, Vec<Work>, Phase)>) -> impl Iterator<Item = Wanted> {
+/// Each curve for each of what was run.
+fn for_all(
+    wanted: impl Iterator<Item = (String, Vec<Work>, Phase)>,
+) -> impl Iterator<Item = Wanted> {
     let coloured = wanted.zip(COLOURS.into_iter().cycle());
     coloured.flat_map(|((name, works, phase), colour)| {
-        [Variant::Rust, Variant::Mainline].map(|variant| Wanted {
+        Variant::ALL.map(|variant| Wanted {
             name: name.clone(),
             colour,
             variant,
@@ -146,10 +148,10 @@ impl Wanted {
             Some((f64::from(count).log10(), cost.log10()))
         };
         let points: Vec<_> = self.works.iter().filter_map(point).collect();
-        (!points.is_empty()).then(|| Curve {
-            name: format!("{}, {}", self.name, self.variant.name()),
+        (!points.is_empty()).then_some(Curve {
+            name: self.name,
             colour: self.colour,
-            dashed: self.variant == Variant::Mainline,
+            variant: self.variant,
             points,
         })
     }
@@ -195,30 +197,32 @@ impl Panel {
         writeln!(svg, "</g>")
     }
 
-    /// The names in their colours, once for both implementations.
+    /// The names in their colours, once for all that was run.
     fn legend(&self, svg: &mut String) -> std::fmt::Result {
-        let named = self.curves.iter().filter(|curve| !curve.dashed);
-        let names: Vec<String> = named
-            .map(|curve| {
-                let name = curve.name.split(',').next().unwrap_or_default();
-                format!("<tspan fill=\"{}\">{name}</tspan>", curve.colour)
-            })
+        let mut names: Vec<String> = self
+            .curves
+            .iter()
+            .map(|curve| format!("<tspan fill=\"{}\">{}</tspan>", curve.colour, curve.name))
             .collect();
+        names.dedup();
         let right = LEFT + PLOT_WIDTH;
         text(svg, (right, TOP - 6.0), "end", &names.join(" \u{b7} "), "")?;
-        let dashes = "solid: rust, dashed: mainline";
+        let dashes = "solid: rust, dotted: rust-extents, dashed: mainline";
         text(svg, (right, 18.0), "end", dashes, "fill=\"#555\"")
     }
 }
 
 impl Curve {
     fn draw(&self, svg: &mut String, points: &[String]) -> std::fmt::Result {
-        let dashes = if self.dashed {
-            " stroke-dasharray=\"5 4\""
-        } else {
-            ""
+        let dashes = match self.variant {
+            Variant::Rust => "",
+            Variant::RustExtents => " stroke-dasharray=\"1.5 2.5\"",
+            Variant::Mainline => " stroke-dasharray=\"5 4\"",
         };
-        let (colour, name) = (self.colour, &self.name);
+        let (colour, name) = (
+            self.colour,
+            format!("{}, {}", self.name, self.variant.name()),
+        );
         writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"{dashes}>\

@@ -19,7 +19,7 @@ use serde::Serialize;
 /// status is 0 if no phase is above mainline, 1 if one is or data was damaged.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Cli {
-    /// Measure one implementation only.
+    /// Measure one kernel and format only.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Variant>,
     /// Measure this kernel image, as what --only says it is (default: rust).
@@ -56,6 +56,14 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) wall: Option<u32>,
 
+    /// Also count the instructions of each phase by function. Needs a C compiler, and each image's System.map
+    /// beside it. Figures stay the same; the wall clock's runs are not counted.
+    #[arg(long)]
+    pub(crate) profile: bool,
+    /// How many functions of a phase a profile shows.
+    #[arg(long, default_value_t = 20, requires = "profile")]
+    pub(crate) profile_top: usize,
+
     /// How many guests run at once, as far as there is memory for them. Counts do not depend on it; those by the wall clock run alone.
     #[arg(long, default_value_t = default_jobs())]
     pub(crate) jobs: usize,
@@ -78,22 +86,46 @@ fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Whose implementation a kernel has.
+/// What is run: a kernel, and the format in which it hands memfds over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Variant {
-    /// This repository.
+    /// This repository, in mainline's format.
     Rust,
+    /// This repository, in its own format of extents.
+    RustExtents,
     /// The C code of the same kernel version.
     Mainline,
 }
 
 impl Variant {
-    /// For people.
+    /// All, in the order in which they are shown.
+    pub(crate) const ALL: [Self; 3] = [Self::Rust, Self::RustExtents, Self::Mainline];
+    /// Those that are compared with mainline.
+    pub(crate) const OURS: [Self; 2] = [Self::Rust, Self::RustExtents];
+
+    /// For people, and as `--only` takes it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::RustExtents => "rust-extents",
             Self::Mainline => "mainline",
+        }
+    }
+
+    /// The format of memfds, as the verdicts call it.
+    pub(crate) fn format(self) -> &'static str {
+        match self {
+            Self::Rust | Self::Mainline => "compatible",
+            Self::RustExtents => "extents",
+        }
+    }
+
+    /// What both kernels are told about the format. The compatible one is the default.
+    pub(crate) fn cmdline(self) -> Option<&'static str> {
+        match self {
+            Self::Rust | Self::Mainline => None,
+            Self::RustExtents => Some("liveupdate_memfd=extents"),
         }
     }
 }
@@ -115,7 +147,7 @@ impl Cli {
         match (self.only, &self.image) {
             (Some(only), _) => vec![only],
             (None, Some(_)) => vec![Variant::Rust],
-            (None, None) => vec![Variant::Rust, Variant::Mainline],
+            (None, None) => Variant::ALL.to_vec(),
         }
     }
 }
@@ -131,9 +163,13 @@ mod tests {
         Cli::command().debug_assert();
         let cli = Cli::parse_from(["bench", "--layout", "thp,mixed", "--folios", "4096"]);
         assert_eq!(cli.layout, [Layout::Thp, Layout::Mixed]);
-        assert_eq!(cli.variants(), [Variant::Rust, Variant::Mainline]);
+        assert_eq!(cli.variants(), Variant::ALL);
         let cli = Cli::parse_from(["bench", "--image", "/x"]);
         assert_eq!(cli.variants(), [Variant::Rust]);
+        for variant in Variant::ALL {
+            let cli = Cli::parse_from(["bench", "--only", variant.name()]);
+            assert_eq!(cli.variants(), [variant]);
+        }
         assert!(Cli::try_parse_from(["bench", "--image-next", "/x"]).is_err());
         assert!(Cli::try_parse_from(["bench", "--quick", "--folios", "1"]).is_err());
     }

@@ -26,10 +26,13 @@ use lu_vm::Initramfs;
 use lu_vm::Transcript;
 use lu_vm::Vm;
 
+use crate::cli::Variant;
 use crate::clock::Clock;
 use crate::phase;
 use crate::phase::Phases;
 use crate::phase::Said;
+use crate::profile::Profile;
+use crate::profile::Profiler;
 
 /// The last thing that a kernel says before it jumps.
 const LAST_LINE: &str = "Starting new kernel";
@@ -52,6 +55,7 @@ pub(crate) struct Kernels {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
     pub(crate) work: Work,
+    pub(crate) variant: Variant,
     pub(crate) fate: Fate,
     pub(crate) memory_mib: u32,
     pub(crate) clock: Clock,
@@ -65,6 +69,9 @@ pub(crate) struct Outcome {
     pub(crate) releases: [String; 2],
     pub(crate) phases: Phases,
     pub(crate) metadata_pages: i64,
+    pub(crate) jumps: u64,
+    /// Empty unless it was asked for.
+    pub(crate) profile: Profile,
 }
 
 /// Memory for a guest that writes a layout. It is the same for all layouts of a size, which so have the
@@ -75,7 +82,12 @@ pub(crate) fn memory_mib(pages: u64) -> u32 {
 }
 
 /// Runs a guest. `name` is that of its logs.
-pub(crate) fn run(name: &str, kernels: &Kernels, spec: &Spec) -> Result<Outcome> {
+pub(crate) fn run(
+    name: &str,
+    kernels: &Kernels,
+    spec: &Spec,
+    profiler: Option<&Profiler>,
+) -> Result<Outcome> {
     let root = root(kernels, spec, Role::Before)?
         .file(NEXT_KERNEL_PATH, &kernels.after)?
         .nested(NEXT_INITRD_PATH, root(kernels, spec, Role::After)?)?;
@@ -84,10 +96,24 @@ pub(crate) fn run(name: &str, kernels: &Kernels, spec: &Spec) -> Result<Outcome>
         .deadline(spec.deadline)
         .cmdline(CMDLINE)
         .cmdline(&format!("tsc_early_khz={}", spec.clock.khz()));
+    // What only one is told comes last, so that all else is at the same place.
+    let boot = match spec.variant.cmdline() {
+        Some(parameter) => boot.cmdline(parameter),
+        None => boot,
+    };
+    let boot = match profiler {
+        Some(profiler) => boot.qemu_args(profiler.qemu_args(name, kernels)?),
+        None => boot,
+    };
     let mut vm = spec.clock.apply(boot).start()?;
     let messages = listen(&mut vm)?;
     let seen = vm.finish()?;
-    outcome(spec, &messages, &seen).map_err(|error| anyhow::anyhow!("{error:#}\n{}", seen.tail()))
+    let mut outcome = outcome(spec, &messages, &seen)
+        .map_err(|error| anyhow::anyhow!("{error:#}\n{}", seen.tail()))?;
+    if let Some(profiler) = profiler {
+        outcome.profile = profiler.read(name, kernels, spec.fate)?;
+    }
+    Ok(outcome)
 }
 
 fn root(kernels: &Kernels, spec: &Spec, role: Role) -> Result<Initramfs> {
@@ -96,6 +122,7 @@ fn root(kernels: &Kernels, spec: &Spec, role: Role) -> Result<Initramfs> {
         work: spec.work,
         fate: spec.fate,
         seed: spec.seed,
+        khz: spec.clock.khz(),
     };
     Ok(Initramfs::new()
         .device("/dev/kmsg", 1, 11)
@@ -131,12 +158,7 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
         match message {
             Message::Hello { release } => releases.push(release.clone()),
             Message::Before(before) => said_before = Some(*before),
-            // The last one counts: the first only finds out what it costs to say it.
-            Message::Jump {
-                ticks,
-                cost,
-                anchor,
-            } => jump = Some((ticks + cost, *anchor)),
+            Message::Jump { ticks, anchor } => jump = Some((*ticks, *anchor)),
             Message::After(after) => said_after = Some(*after),
             Message::Progress { .. } | Message::Failed { .. } => {}
         }
@@ -174,6 +196,8 @@ fn outcome(spec: &Spec, messages: &[Message], seen: &Transcript) -> Result<Outco
             .clock
             .nanoseconds(phase::phases(&said, spec.fate, spec.clock.khz())?),
         metadata_pages: before.metadata_pages,
+        jumps: before.jumps,
+        profile: Profile::new(),
     })
 }
 

@@ -27,16 +27,21 @@ pub(crate) fn report(cli: &Cli, results: &Results) -> Value {
     let targets: Vec<Value> = TARGETS
         .iter()
         .map(|target| {
-            let measured = target.measure(results);
-            json!({
-                "what": target.what,
-                "limit": target.limit,
-                "measured": measured,
-                "verdict": target.verdict(measured),
-            })
+            let judged = Variant::OURS
+                .into_iter()
+                .filter(|&variant| target.judges(variant));
+            let formats: Map<String, Value> = judged
+                .map(|variant| {
+                    let measured = target.measure(results, variant);
+                    let verdict = target.verdict(measured);
+                    let value = json!({ "measured": measured, "verdict": verdict });
+                    (variant.format().to_owned(), value)
+                })
+                .collect();
+            json!({ "what": target.what, "limit": target.limit, "formats": formats })
         })
         .collect();
-    let excesses = verdict::excesses(results);
+    let excesses = verdict::all_excesses(results);
     let excesses: Vec<String> = excesses.iter().map(ToString::to_string).collect();
     let kernels: Map<String, Value> = cli
         .variants()
@@ -77,6 +82,7 @@ fn case(results: &Results, work: Work, variants: &[Variant]) -> Value {
     for &variant in variants {
         let name = variant.name();
         value["metadata_bytes"][name] = json!(results.metadata(Case::counted(work, variant)));
+        value["jumps_between_blocks"][name] = json!(results.jumps(Case::counted(work, variant)));
         if let Some(excuse) = results.excuse(work, variant) {
             value["not_measured"][name] = json!(excuse);
         }

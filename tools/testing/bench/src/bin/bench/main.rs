@@ -9,6 +9,7 @@ mod clock;
 mod guest;
 mod json;
 mod phase;
+mod profile;
 mod results;
 mod schedule;
 mod table;
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let runs = schedule::plan(cli);
     let (results, failure) = schedule::execute(cli, &kernels, &runs)?;
     print!("{}", table::report(&results));
+    print!("{}", profile::report::report(&results, cli.profile_top));
     if let Some(path) = &cli.json {
         let text = serde_json::to_string_pretty(&json::report(cli, &results))?;
         write(path, &text)?;
@@ -57,7 +59,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     if let Some(error) = failure {
         return Err(error.context("not all was measured"));
     }
-    Ok(match verdict::excesses(&results)[..] {
+    Ok(match verdict::all_excesses(&results)[..] {
         [] => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
@@ -94,7 +96,7 @@ fn kernels(cli: &Cli) -> Result<BTreeMap<Variant, Kernels>> {
 
 fn image(variant: Variant) -> Image {
     let variant = match variant {
-        Variant::Rust => lu_vm::Variant::Rust,
+        Variant::Rust | Variant::RustExtents => lu_vm::Variant::Rust,
         Variant::Mainline => lu_vm::Variant::Mainline,
     };
     Image {

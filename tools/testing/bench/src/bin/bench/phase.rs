@@ -109,9 +109,9 @@ pub(crate) type Phases = BTreeMap<Phase, u64>;
 /// Takes the phases out of what was said, in a guest whose counter runs at `khz`.
 pub(crate) fn phases(said: &Said, fate: Fate, khz: u64) -> Result<Phases> {
     let Said { before, after, .. } = said;
-    let last_line = ticks(said.anchor, said.last_line, khz)?;
-    let first = ticks(after.anchor, after.first, khz)?;
-    let memory = ticks(after.anchor, after.memory, khz)?;
+    let last_line = ticks(said.anchor, said.last_line, 0, khz)?;
+    let first = ticks(after.anchor, after.first, after.ahead, khz)?;
+    let memory = ticks(after.anchor, after.memory, after.ahead, khz)?;
     let between = |phase: Phase, from: u64, to: u64| {
         let length = to
             .checked_sub(from)
@@ -142,12 +142,11 @@ pub(crate) fn phases(said: &Said, fate: Fate, khz: u64) -> Result<Phases> {
     Ok(phases)
 }
 
-/// The counter at a time of the log.
-fn ticks(anchor: Anchor, micros: u64, khz: u64) -> Result<u64> {
-    let ticks = |micros: u64| micros * khz / 1000;
-    (anchor.ticks + ticks(micros))
-        .checked_sub(ticks(anchor.micros))
-        .context("the log goes back to before the counter was at zero")
+/// The counter at a time of the log, at which its clock was `ahead` nanoseconds behind the anchor's.
+fn ticks(anchor: Anchor, micros: u64, ahead: i64, khz: u64) -> Result<u64> {
+    let since = (i128::from(micros) - i128::from(anchor.micros)) * 1_000 + i128::from(ahead);
+    let ticks = i128::from(anchor.ticks) + since * i128::from(khz) / 1_000_000;
+    u64::try_from(ticks).context("the log goes back to before the counter was at zero")
 }
 
 #[cfg(test)]
@@ -174,8 +173,9 @@ mod tests {
                     ticks: 21_000_000,
                     micros: 9_000,
                 },
-                first: 1_000,
-                memory: 3_000,
+                ahead: 500_000,
+                first: 500,
+                memory: 2_500,
                 open: 3,
                 sessions: 4,
                 files: 5,

@@ -87,6 +87,36 @@ impl Results {
         Some(self.outcome(&run)?.metadata_pages * bytes)
     }
 
+    /// Instructions of a phase of a run with nothing preserved, by function.
+    pub(crate) fn base_profile(&self, run: &Run, phase: Phase) -> Option<BTreeMap<&str, i64>> {
+        let functions = self.outcome(run)?.profile.get(&phase)?.iter();
+        functions
+            .map(|(name, &count)| Some((name.as_str(), i64::try_from(count).ok()?)))
+            .collect()
+    }
+
+    /// Instructions of a phase by function; above nothing preserved, where the phase and the figures have that.
+    pub(crate) fn profile(&self, case: Case, phase: Phase) -> Option<BTreeMap<&str, i64>> {
+        let of = |run: &Run| self.outcome(run)?.profile.get(&phase);
+        let run = |fate| Run::new(case.work, case.variant, Time::Instructions, fate);
+        let keep = run(Fate::Keep);
+        let all = of(&keep).or_else(|| of(&run(Fate::Discard)))?;
+        let mut counts = BTreeMap::new();
+        let base = of(&keep.base()).filter(|_| phase.has_base());
+        for (functions, sign) in [(Some(all), 1), (base, -1)] {
+            for (name, &count) in functions.into_iter().flatten() {
+                *counts.entry(name.as_str()).or_default() += sign * i64::try_from(count).ok()?;
+            }
+        }
+        Some(counts)
+    }
+
+    /// How often frames that should follow each other go on elsewhere than in the next block.
+    pub(crate) fn jumps(&self, case: Case) -> Option<u64> {
+        let run = Run::new(case.work, case.variant, Time::Instructions, Fate::Keep);
+        Some(self.outcome(&run)?.jumps)
+    }
+
     /// The versions of the kernels, before and after.
     pub(crate) fn releases(&self, variant: Variant) -> Option<&[String; 2]> {
         let mut runs = self.runs.iter().filter(|(run, _)| run.variant == variant);
@@ -115,6 +145,8 @@ impl Results {
                 releases: Default::default(),
                 phases: Default::default(),
                 metadata_pages: 0,
+                jumps: 0,
+                profile: Default::default(),
             })
         });
         if let Ok(outcome) = outcome {

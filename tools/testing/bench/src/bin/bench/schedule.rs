@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::guest;
 use crate::guest::Kernels;
 use crate::guest::Spec;
+use crate::profile::Profiler;
 use crate::results::Results;
 
 /// All runs, each once: those by the wall clock last.
@@ -56,8 +57,10 @@ pub(crate) fn execute(
         .iter()
         .partition(|run| matches!(run.time, Time::Wall(_)));
     let seconds: f64 = runs.iter().map(|run| run.estimate()).sum();
+    let profiler = cli.profile.then(Profiler::build).transpose()?;
     let team = Team {
         cli,
+        profiler,
         kernels,
         wall: if alone.is_empty() {
             Clock::Instructions
@@ -97,6 +100,7 @@ pub(crate) fn execute(
 /// Those who make the runs.
 struct Team<'a> {
     cli: &'a Cli,
+    profiler: Option<Profiler>,
     kernels: &'a BTreeMap<Variant, Kernels>,
     wall: Clock,
     start: Instant,
@@ -174,6 +178,7 @@ impl Team<'_> {
     fn attempt(&self, run: &Run, begun: Instant) -> Result<Result<guest::Outcome, String>> {
         let spec = Spec {
             work: run.work,
+            variant: run.variant,
             fate: run.fate,
             memory_mib: run.memory_mib,
             clock: match run.time {
@@ -185,7 +190,9 @@ impl Team<'_> {
         };
         let title = title(run);
         let name = format!("bench-{}", title.replace([':', ','], "").replace(' ', "-"));
-        match guest::run(&name, &self.kernels[&run.variant], &spec) {
+        let profiler = self.profiler.as_ref();
+        let profiler = profiler.filter(|_| run.time == Time::Instructions);
+        match guest::run(&name, &self.kernels[&run.variant], &spec, profiler) {
             Ok(outcome) => Ok(Ok(outcome)),
             Err(error) if begun.elapsed() >= spec.deadline => {
                 eprintln!("{title}: {error:#}");

@@ -16,9 +16,6 @@ use crate::verdict;
 use crate::verdict::Excess;
 use crate::verdict::TARGETS;
 
-/// The order of columns.
-const VARIANTS: [Variant; 2] = [Variant::Rust, Variant::Mainline];
-
 /// Everything: a table for each live update, then the verdicts.
 pub(crate) fn report(results: &Results) -> String {
     let mut text = String::new();
@@ -40,10 +37,12 @@ fn table(text: &mut String, results: &Results, work: Work, wall: bool) -> std::f
     };
     let measured = |variant| results.total(case(variant), Phase::Preserve).is_some();
     let excused = |variant| !wall && results.excuse(work, variant).is_some();
-    if !VARIANTS
-        .iter()
-        .any(|&variant| measured(variant) || excused(variant))
-    {
+    // What was not run at all has no columns.
+    let variants: Vec<Variant> = Variant::ALL
+        .into_iter()
+        .filter(|&variant| measured(variant) || excused(variant))
+        .collect();
+    if variants.is_empty() {
         return Ok(());
     }
     let unit = if wall {
@@ -53,22 +52,32 @@ fn table(text: &mut String, results: &Results, work: Work, wall: bool) -> std::f
     };
     writeln!(text, "\n{work} ({unit})")?;
     write!(text, "{:25}", "")?;
-    for variant in VARIANTS {
-        write!(
-            text,
-            "{:>15}{:>14}{:>11}",
-            variant.name(),
-            "above nothing",
-            "each"
-        )?;
+    for &variant in &variants {
+        let name = variant.name();
+        write!(text, "{name:>15}{:>14}{:>11}", "above nothing", "each")?;
+        if variant != Variant::Mainline {
+            write!(text, "{:>10}", "ratio")?;
+        }
     }
-    writeln!(text, "{:>10}", "ratio")?;
+    writeln!(text)?;
     for phase in Phase::ALL {
-        row(text, results, case, phase)?;
+        row(text, results, &variants, case, phase)?;
     }
     if !wall {
-        metadata(text, results, work)?;
-        for variant in VARIANTS {
+        metadata(text, results, &variants, work)?;
+        let jumps = |&variant: &Variant| {
+            let jumps = results.jumps(case(variant)).filter(|&jumps| jumps > 0)?;
+            Some(format!("{} {jumps}", variant.name()))
+        };
+        let jumps: Vec<String> = variants.iter().filter_map(jumps).collect();
+        if !jumps.is_empty() {
+            let jumps = jumps.join(", ");
+            writeln!(
+                text,
+                "  contiguous frames go on in another block than the next: {jumps} times"
+            )?;
+        }
+        for variant in variants {
             if let Some(excuse) = results.excuse(work, variant) {
                 writeln!(text, "  {}: {excuse}", variant.name())?;
             }
@@ -81,12 +90,13 @@ fn table(text: &mut String, results: &Results, work: Work, wall: bool) -> std::f
 fn row(
     text: &mut String,
     results: &Results,
+    variants: &[Variant],
     case: impl Fn(Variant) -> Case,
     phase: Phase,
 ) -> std::fmt::Result {
-    let mut nets = Vec::new();
+    let theirs = results.net(case(Variant::Mainline), phase);
     write!(text, "  {:23}", phase.name())?;
-    for variant in VARIANTS {
+    for &variant in variants {
         let Case { work, wall, .. } = case(variant);
         // Nanoseconds would pretend that the wall clock can be relied on.
         let scale = if wall { 1_000 } else { 1 };
@@ -105,19 +115,36 @@ fn row(
             show(above),
             show(each)
         )?;
-        nets.extend(net);
+        by_mainline(text, variant, net, theirs)?;
     }
-    let ratio = match nets[..] {
-        [ours, theirs] => ratio(ours, theirs).map(digits),
-        _ => None,
-    };
-    writeln!(text, "{:>10}", show(ratio))
+    writeln!(text)
 }
 
-fn metadata(text: &mut String, results: &Results, work: Work) -> std::fmt::Result {
+/// The ratio of one of ours.
+fn by_mainline(
+    text: &mut String,
+    variant: Variant,
+    ours: Option<i64>,
+    theirs: Option<i64>,
+) -> std::fmt::Result {
+    if variant == Variant::Mainline {
+        return Ok(());
+    }
+    let both = ours.zip(theirs);
+    let ratio = both.and_then(|(ours, theirs)| ratio(ours, theirs));
+    write!(text, "{:>10}", show(ratio.map(digits)))
+}
+
+fn metadata(
+    text: &mut String,
+    results: &Results,
+    variants: &[Variant],
+    work: Work,
+) -> std::fmt::Result {
     let bytes = |variant| results.metadata(Case::counted(work, variant));
+    let theirs = bytes(Variant::Mainline);
     write!(text, "  {:23}", "metadata bytes")?;
-    for variant in VARIANTS {
+    for &variant in variants {
         let each = bytes(variant).map(|bytes| each(bytes, work.all_pages()));
         let each = each.map(|each| format!("{each:.1}"));
         write!(
@@ -127,10 +154,9 @@ fn metadata(text: &mut String, results: &Results, work: Work) -> std::fmt::Resul
             "",
             show(each)
         )?;
+        by_mainline(text, variant, bytes(variant), theirs)?;
     }
-    let both = bytes(Variant::Rust).zip(bytes(Variant::Mainline));
-    let ratio = both.and_then(|(ours, theirs)| ratio(ours, theirs));
-    writeln!(text, "{:>10}", show(ratio.map(digits)))
+    writeln!(text)
 }
 
 fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
@@ -138,14 +164,25 @@ fn verdicts(text: &mut String, results: &Results) -> std::fmt::Result {
         text,
         "\nTargets: ours divided by mainline's, instructions, unless said"
     )?;
-    for target in &TARGETS {
-        let measured = target.measure(results);
-        let shown = show(measured.map(digits));
-        let verdict = target.verdict(measured);
-        let (what, limit) = (target.what, target.limit);
-        writeln!(text, "  {verdict:13} {what}: {shown} (at most {limit})")?;
+    write!(text, "  ")?;
+    for variant in Variant::OURS {
+        write!(text, "{:24}", variant.format())?;
     }
-    above_mainline(text, &verdict::excesses(results))
+    writeln!(text)?;
+    for target in &TARGETS {
+        write!(text, "  ")?;
+        for variant in Variant::OURS {
+            if !target.judges(variant) {
+                write!(text, "{:24}", "-")?;
+                continue;
+            }
+            let measured = target.measure(results, variant);
+            let shown = measured.map(digits).unwrap_or_default();
+            write!(text, "{:12} {shown:11}", target.verdict(measured))?;
+        }
+        writeln!(text, "{} (at most {})", target.what, target.limit)?;
+    }
+    above_mainline(text, &verdict::all_excesses(results))
 }
 
 /// For each phase that is above mainline's anywhere, how often it is, and the worst.

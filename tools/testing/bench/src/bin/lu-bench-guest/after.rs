@@ -10,6 +10,7 @@ use liveupdate::Device;
 use liveupdate::Incoming;
 use liveupdate::Session;
 use liveupdate::Token;
+use lu_bench::mark::Mark;
 use lu_bench::message::After;
 use lu_bench::message::Message;
 use lu_bench::tsc::Timer;
@@ -24,25 +25,26 @@ use crate::log::Log;
 use crate::pages;
 
 pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan, user: u64) -> Result<()> {
-    let anchor = log::anchor(kmsg)?;
+    let anchor = log::anchor(plan.khz)?;
+    let ahead = log::ahead()?;
     let (first, memory) = boot_times()?;
     progress(kmsg, "retrieving")?;
     let names = plan.work.session_names()?;
 
-    let mut open = Timer::new();
+    let mut open = Timer::new(Mark::Open);
     let device = open.time(Device::open)?;
-    let mut sessions = Timer::new();
+    let mut sessions = Timer::new(Mark::SessionRetrieve);
     let mut taken = Vec::with_capacity(names.len());
     for name in names {
         taken.push(sessions.time(|| device.retrieve_session(name))?);
     }
-    let mut files = Timer::new();
+    let mut files = Timer::new(Mark::FdRetrieve);
     let retrieved = match plan.fate {
         Fate::Keep => retrieve(&taken, plan, &mut files)?,
         Fate::Discard => Vec::new(),
     };
     let free = pages::free()?;
-    let mut finish = Timer::new();
+    let mut finish = Timer::new(Mark::Finish);
     for session in taken {
         finish
             .time(|| session.finish())
@@ -59,6 +61,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan, user: u64) -> Result<()> {
     let after = After {
         user,
         anchor,
+        ahead,
         first,
         memory,
         open: open.ticks,

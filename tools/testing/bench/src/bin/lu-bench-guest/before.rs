@@ -14,6 +14,7 @@ use liveupdate::Token;
 use liveupdate::kexec;
 use lu_bench::NEXT_INITRD_PATH;
 use lu_bench::NEXT_KERNEL_PATH;
+use lu_bench::mark::Mark;
 use lu_bench::message::Anchor;
 use lu_bench::message::Before;
 use lu_bench::message::Message;
@@ -37,8 +38,9 @@ struct Content {
 pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     machine::load_next(NEXT_KERNEL_PATH, NEXT_INITRD_PATH)?;
     progress(kmsg, "writing")?;
-    let contents = contents(plan)?;
+    let (contents, jumps) = contents(plan)?;
     let mut before = Before {
+        jumps,
         checksum: checksum(contents.iter().map(|content| &content.files))?,
         ..Before::default()
     };
@@ -46,7 +48,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     let device = Device::open()?;
     let mut held = preserve(&device, &contents, &mut before)?;
     if plan.fate == Fate::Discard {
-        let mut timer = Timer::new();
+        let mut timer = Timer::new(Mark::Unpreserve);
         for session in held {
             timer.time(|| drop(session));
         }
@@ -57,25 +59,29 @@ pub(crate) fn run(kmsg: &mut Kmsg, plan: &Plan) -> Result<()> {
     drop(device);
     kmsg.say(&Message::Before(before))?;
 
-    let anchor = log::anchor(kmsg)?;
-    let cost = say_jump(kmsg, 0, anchor)?;
-    tsc::settle();
-    say_jump(kmsg, cost, anchor)?;
+    let anchor = log::anchor(plan.khz)?;
+    let ticks = announce(kmsg, anchor)?;
+    while tsc::now() < ticks {}
+    Mark::Reboot.say();
     let error = kexec::reboot();
     drop(held);
     Err(error).context("the live update did not happen")
 }
 
-/// Says that the jump comes next, and measures how long it takes to say so.
-fn say_jump(kmsg: &mut Kmsg, cost: u64, anchor: Anchor) -> Result<u64> {
-    let ticks = tsc::now();
-    let message = Message::Jump {
-        ticks,
-        cost,
-        anchor,
-    };
-    kmsg.say(&message)?;
-    Ok(tsc::now() - ticks)
+/// Says when the reboot call will be, in ticks of the counter. Afterwards it could not be said any more.
+fn announce(kmsg: &mut Kmsg, anchor: Anchor) -> Result<u64> {
+    /// Far more than it takes to say so, and less than from one timer interrupt to the next.
+    const AHEAD: u64 = 1_000_000;
+    let mut ahead = AHEAD;
+    loop {
+        tsc::settle();
+        let ticks = tsc::now() + ahead;
+        kmsg.say(&Message::Jump { ticks, anchor })?;
+        if tsc::now() < ticks {
+            return Ok(ticks);
+        }
+        ahead *= 2;
+    }
 }
 
 pub(crate) fn progress(kmsg: &mut Kmsg, text: &str) -> Result<()> {
@@ -92,20 +98,25 @@ pub(crate) fn checksum<'a>(sessions: impl Iterator<Item = &'a Vec<File>>) -> Res
     Ok(sum)
 }
 
-fn contents(plan: &Plan) -> Result<Vec<Content>> {
+/// Writes all files, and says how often the frames of contiguous ones jump.
+fn contents(plan: &Plan) -> Result<(Vec<Content>, u64)> {
     let Plan { work, seed, .. } = *plan;
     let names = work.session_names()?;
-    (0..)
+    let mut jumps = 0;
+    let contents = (0..)
         .zip(names)
         .map(|(number, name): (u64, _)| {
             let mut files = Vec::new();
             for set in 0..work.sets {
                 let seed = seed ^ (number << 48) ^ (set << 24);
-                files.append(&mut memory::files(work.layout, work.pages, seed)?);
+                let mut made = memory::files(work.layout, work.pages, seed)?;
+                files.append(&mut made.files);
+                jumps += made.jumps;
             }
             Ok(Content { name, files })
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok((contents, jumps))
 }
 
 /// Creates all sessions, then preserves all files in them.
@@ -116,12 +127,12 @@ fn preserve(
 ) -> Result<Vec<Session<Outgoing>>> {
     let mut held = Vec::with_capacity(contents.len());
     let free = pages::free()?;
-    let mut create = Timer::new();
+    let mut create = Timer::new(Mark::Create);
     for content in contents {
         let name = content.name.clone();
         held.push(create.time(|| device.create_session(name))?);
     }
-    let mut preserve = Timer::new();
+    let mut preserve = Timer::new(Mark::Preserve);
     for (session, content) in held.iter().zip(contents) {
         for (file, token) in content.files.iter().zip(1..) {
             preserve.time(|| session.preserve_fd(Token(token), file))?;

@@ -4,6 +4,7 @@
 
 mod after;
 mod before;
+mod frames;
 mod log;
 mod memory;
 mod pages;
@@ -11,6 +12,7 @@ mod pages;
 use std::process::ExitCode;
 
 use lu_bench::PLAN_PATH;
+use lu_bench::mark::Mark;
 use lu_bench::message::Message;
 use lu_bench::tsc;
 use lu_bench::work::Plan;
@@ -21,6 +23,7 @@ use lu_guest::machine;
 fn main() -> ExitCode {
     // Before anything else: here ends the blackout.
     let user = tsc::now();
+    Mark::Own.say();
     let hello = Message::Hello {
         release: machine::release(),
     };

@@ -18,17 +18,27 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::fs::MemfdFlags;
 
+use crate::frames;
+
 /// Where the kernel is told whether files in memory get large folios.
 const HUGE_SWITCH: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 
 /// Bytes that are read or written at once where the order does not matter.
 const CHUNK_PAGES: usize = 512;
 
+/// Files of a layout.
+pub(crate) struct Made {
+    pub(crate) files: Vec<File>,
+    /// How often frames that should follow each other go on elsewhere than in the next block.
+    pub(crate) jumps: u64,
+}
+
 /// Makes the files of a layout. Each file has other content, drawn from `seed`.
-pub(crate) fn files(layout: Layout, pages: u64, seed: u64) -> Result<Vec<File>> {
+pub(crate) fn files(layout: Layout, pages: u64, seed: u64) -> Result<Made> {
     // What makes holes stays until the last file is written, lest others fill them.
     let mut between = Vec::new();
-    layout
+    let mut jumps = 0;
+    let files = layout
         .files(pages)
         .into_iter()
         .enumerate()
@@ -38,14 +48,22 @@ pub(crate) fn files(layout: Layout, pages: u64, seed: u64) -> Result<Vec<File>> 
                 pages,
                 seed.wrapping_add(number as u64),
                 &mut between,
+                &mut jumps,
             )
             .with_context(|| format!("making a file, {layout}, of {pages} pages"))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(Made { files, jumps })
 }
 
-/// Makes one file. Another that has pages between those of this one is added to `between`.
-fn file(layout: Layout, pages: u64, seed: u64, between: &mut Vec<File>) -> Result<File> {
+/// Makes one file. Another that has pages before or between those of this one is added to `between`.
+fn file(
+    layout: Layout,
+    pages: u64,
+    seed: u64,
+    between: &mut Vec<File>,
+    jumps: &mut u64,
+) -> Result<File> {
     let mut content = Content::new(seed);
     let file = memfd()?;
     match layout {
@@ -77,7 +95,18 @@ fn file(layout: Layout, pages: u64, seed: u64, between: &mut Vec<File>) -> Resul
                 "{huge} of {pages} pages are in folios of 2 MiB"
             );
         }
-        Layout::Nothing | Layout::Contiguous | Layout::Mixed => {
+        // In less than a block there is nothing that frames could be contiguous with.
+        Layout::Contiguous | Layout::Shifted if pages >= HUGE_PAGES => {
+            let shift = u64::from(layout == Layout::Shifted);
+            let filler = memfd()?;
+            frames::align(&filler, shift)?;
+            for page in 0..pages {
+                content.write(&file, page)?;
+            }
+            *jumps += frames::check(&frames::of(&file, 0, pages)?, shift)?;
+            between.push(filler);
+        }
+        Layout::Nothing | Layout::Contiguous | Layout::Shifted | Layout::Mixed => {
             for page in 0..pages {
                 content.write(&file, page)?;
             }
@@ -156,7 +185,7 @@ mod tests {
     use super::*;
 
     fn digest(layout: Layout, pages: u64, seed: u64) -> u64 {
-        checksum(&files(layout, pages, seed).unwrap()).unwrap()
+        checksum(&files(layout, pages, seed).unwrap().files).unwrap()
     }
 
     #[test]
@@ -170,7 +199,7 @@ mod tests {
 
     #[test]
     fn two_pages_in_each_other_s_place_are_noticed() {
-        let files = files(Layout::Contiguous, 2, 7).unwrap();
+        let files = files(Layout::Contiguous, 2, 7).unwrap().files;
         let before = checksum(&files).unwrap();
         let mut pages = vec![0; 2 * PAGE_BYTES];
         files[0].read_exact_at(&mut pages, 0).unwrap();

@@ -18,14 +18,19 @@ fn results(work: Work, phase: Phase, ours: [u64; 2], theirs: [u64; 2]) -> Result
 
 fn measure(what: &str, results: &Results) -> (Option<f64>, &'static str) {
     let target = TARGETS.iter().find(|target| target.what == what).unwrap();
-    let measured = target.measure(results);
+    let measured = target.measure(results, Variant::Rust);
     (measured, target.verdict(measured))
 }
 
 #[test]
 fn what_was_not_measured_is_neither_met_nor_missed() {
     for target in &TARGETS {
-        assert_eq!(target.measure(&Results::default()), None, "{}", target.what);
+        assert_eq!(
+            target.measure(&Results::default(), Variant::Rust),
+            None,
+            "{}",
+            target.what
+        );
         assert_eq!(target.verdict(None), "not measured");
     }
 }
@@ -70,25 +75,57 @@ fn the_worst_size_counts() {
 fn a_call_that_takes_an_instruction_more_is_an_excess() {
     let work = Work::memory(Layout::Thp, 4 * KI);
     let equal = results(work, Phase::Finish, [0, 100], [0, 100]);
-    assert_eq!(excesses(&equal), []);
+    assert_eq!(all_excesses(&equal), []);
     let more = results(work, Phase::Finish, [0, 101], [0, 100]);
-    let found = excesses(&more);
+    let found = all_excesses(&more);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].work, found[0].ours), (work, 101));
 }
 
 #[test]
-fn chance_in_the_boot_is_no_excess_but_more_is() {
+fn what_the_clock_cannot_tell_is_no_excess_but_more_is() {
     let work = Work::memory(Layout::Thp, 4 * KI);
     let base = 10_000_000;
-    let with = |ours| results(work, Phase::Jump, [base, ours], [base, base + 100]);
-    assert_eq!(excesses(&with(base + 600_000)), []);
-    assert_eq!(excesses(&with(base + 700_000)).len(), 1);
+    let with = |phase, ours| all_excesses(&results(work, phase, [base, ours], [base, base]));
+    // A difference of differences, with two moments by the log in each.
+    assert_eq!(with(Phase::Jump, base + 4_200), []);
+    assert_eq!(with(Phase::Jump, base + 4_201).len(), 1);
+    assert_eq!(with(Phase::Freeze, base + 2_101).len(), 1);
+    // Both ends are by the counter.
+    assert_eq!(with(Phase::Blackout, base + 1).len(), 1);
     // The boot by itself counts, too, and once.
     let slower = results(work, Phase::Jump, [base * 2, base * 2], [base, base]);
-    let found = excesses(&slower);
+    let found = all_excesses(&slower);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].work, found[0].ratio), (Work::NOTHING, 2.0));
+}
+
+#[test]
+fn each_format_is_judged() {
+    let work = Work::memory(Layout::Contiguous, 4 * KI);
+    let mut results = results(work, Phase::Preserve, [0, 40], [0, 100]);
+    results.add(run(work, Variant::RustExtents), Phase::Preserve, 101);
+    let target = TARGETS
+        .iter()
+        .find(|target| target.what == "preserve, contiguous");
+    let judge = |ours| target.unwrap().measure(&results, ours);
+    assert_eq!(judge(Variant::Rust), Some(0.4));
+    assert_eq!(judge(Variant::RustExtents), Some(1.01));
+    let found = all_excesses(&results);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].ours_is, Variant::RustExtents);
+}
+
+#[test]
+fn metadata_is_asked_of_the_new_format_only() {
+    let about = |ours| {
+        TARGETS
+            .iter()
+            .filter(move |target| target.judges(ours))
+            .count()
+    };
+    assert_eq!(about(Variant::RustExtents), TARGETS.len());
+    assert_eq!(about(Variant::Rust), TARGETS.len() - 1);
 }
 
 #[test]
