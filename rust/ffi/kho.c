@@ -132,16 +132,22 @@ void lu_pages_make_live(struct page *page, unsigned long nr)
 	adjust_managed_page_count(page, nr);
 }
 
+/* Each struct page is touched once, which prep_compound_page() would not do. */
 void lu_folio_make_live(struct page *page, unsigned int order)
 {
 	struct page *end = page + (1UL << order);
 
 	set_page_count(page, 1);
 	clear_page_tag_ref(page);
-	for (struct page *tail = page + 1; tail < end; tail++)
+	if (!order)
+		return;
+
+	__SetPageHead(page);
+	for (struct page *tail = page + 1; tail < end; tail++) {
 		set_page_count(tail, 0);
-	if (order)
-		prep_compound_page(page, order);
+		prep_compound_tail(tail, page, order);
+	}
+	prep_compound_head(page, order);
 }
 
 void *__ref lu_tree_page_alloc(void)

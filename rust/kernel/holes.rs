@@ -24,8 +24,8 @@ use super::direct_map;
 use super::early;
 use super::early::EarlyWords;
 use super::page;
-use super::page::ManagedPages;
 use super::ram_pages::RamPages;
+use super::taken::ManagedPages;
 
 /// Ranges of preserved pages that memblock is given at most, if bridging gaps can do it.
 const MAX_RANGES: usize = 256;

@@ -33,6 +33,7 @@ pub(crate) mod holes;
 pub(crate) mod liveupdate;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod local_module;
+pub(crate) mod mark;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod memfd;
 #[cfg(CONFIG_LIVEUPDATE)]
@@ -46,6 +47,7 @@ pub(crate) mod ram_pages;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod shmem;
 pub(crate) mod sync;
+pub(crate) mod taken;
 pub(crate) mod thread;
 pub(crate) mod tree_page;
 #[cfg(CONFIG_LIVEUPDATE)]

@@ -11,7 +11,7 @@ use super::bindings;
 use super::early::EarlyWords;
 use super::early::RamMap;
 use super::early::RamRange;
-use super::page::MarkedPage;
+use super::mark::MarkedPage;
 
 /// A set of pages, one bit for each page below the end of RAM.
 ///

@@ -101,7 +101,7 @@ impl PageArray {
 
     /// Takes the live pages of a restored block over. `EINVAL` if there is no room: then they are
     /// lost until the next boot.
-    pub(crate) fn push_block(&mut self, pages: super::page::LivePages) -> Result {
+    pub(crate) fn push_block(&mut self, pages: super::taken::LivePages) -> Result {
         let count = pages.len();
         if self.capacity - self.len < count {
             return Err(EINVAL);

@@ -6,9 +6,9 @@ use kernel::prelude::*;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
-use crate::kernel::page::ClaimedPages;
-use crate::kernel::page::ManagedPages;
-use crate::kernel::page::MarkedPage;
+use crate::kernel::mark::ClaimedPages;
+use crate::kernel::mark::MarkedPage;
+use crate::kernel::taken::ManagedPages;
 
 use super::incoming;
 

@@ -9,13 +9,13 @@ use kernel::sync::atomic::Relaxed;
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
+use crate::kernel::mark::MarkedPage;
+use crate::kernel::mark::Marks;
 use crate::kernel::page::max_order;
-use crate::kernel::page::LivePages;
-use crate::kernel::page::ManagedPages;
-use crate::kernel::page::MarkedPage;
-use crate::kernel::page::Marks;
 use crate::kernel::page::OwnedFolio;
-use crate::kernel::page::Split;
+use crate::kernel::taken::LivePages;
+use crate::kernel::taken::ManagedPages;
+use crate::kernel::taken::Split;
 use crate::logic::runs::Run;
 
 /// Restores the folio that was preserved at `phys`.

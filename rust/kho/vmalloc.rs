@@ -19,7 +19,7 @@ use crate::abi::kho::VmallocChunk;
 use crate::abi::kho::VMALLOC_ALLOC;
 use crate::abi::kho::VMALLOC_HUGE_VMAP;
 use crate::abi::PAGE_SHIFT;
-use crate::kernel::page::MarkedPage;
+use crate::kernel::mark::MarkedPage;
 use crate::kernel::vmap;
 use crate::kernel::vmap::PageArray;
 use crate::logic::vmalloc::Area;

@@ -7,7 +7,7 @@ use kernel::prelude::*;
 use crate::abi::addr::Pfn;
 use crate::abi::memfd::ExtentSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
-use crate::kernel::page::Marks;
+use crate::kernel::mark::Marks;
 use crate::kernel::shmem::Filler;
 use crate::kho::Restorer;
 use crate::logic::extents::Extent;

@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
-use crate::kernel::page::Marks;
+use crate::kernel::mark::Marks;
 use crate::kernel::shmem::Filler;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
