@@ -21,6 +21,8 @@ use crate::kernel::sync::StaticMutex;
 
 use super::blocks::BlockSet;
 use super::blocks::HandedChain;
+use super::files::Files;
+use super::files::HasToken;
 use super::flb;
 use super::flb::FlbHolds;
 use super::index::Index;
@@ -113,6 +115,12 @@ impl OutgoingFile {
     }
 }
 
+impl HasToken for OutgoingFile {
+    fn token(&self) -> u64 {
+        self.token
+    }
+}
+
 impl Drop for OutgoingFile {
     fn drop(&mut self) {
         self.handler.unpreserve(&self.file, self.data, self.private);
@@ -121,16 +129,14 @@ impl Drop for OutgoingFile {
 
 /// The files of a session that goes to the next kernel, in the order in which they were preserved.
 pub(super) struct OutgoingFiles {
-    files: KVVec<OutgoingFile>,
-    tokens: Index<u64, ()>,
+    files: Files<OutgoingFile>,
     blocks: BlockSet<FileSer>,
 }
 
 impl OutgoingFiles {
     pub(super) const fn new() -> Self {
         Self {
-            files: KVVec::new(),
-            tokens: Index::new(),
+            files: Files::new(),
             blocks: BlockSet::new(),
         }
     }
@@ -144,7 +150,7 @@ impl OutgoingFiles {
         token: u64,
         find: impl FnOnce() -> Result<ARef<File>>,
     ) -> Result {
-        if self.tokens.get(&token).is_some() {
+        if self.files.contains(token) {
             return Err(EEXIST);
         }
         self.blocks.grow(self.files.len() + 1)?;
@@ -158,12 +164,10 @@ impl OutgoingFiles {
 
     fn add(&mut self, token: u64, find: impl FnOnce() -> Result<ARef<File>>) -> Result {
         let file = find()?;
-        self.files.reserve(1, GFP_KERNEL)?;
-        let file = OutgoingFile::new(token, file)?;
 
-        self.tokens.insert(token, ())?;
-        self.files.push(file, GFP_KERNEL)?;
-        Ok(())
+        // Before the file is preserved, which is much to undo.
+        self.files.reserve(1)?;
+        self.files.push(OutgoingFile::new(token, file)?)
     }
 
     /// Freezes all files and writes them down for the next kernel. On error all of them are as
@@ -182,13 +186,13 @@ impl OutgoingFiles {
     }
 
     fn freeze_one(&mut self, index: usize) -> Result {
-        let file = self.files.get_mut(index).ok_or(EINVAL)?;
+        let file = self.files.as_mut_slice().get_mut(index).ok_or(EINVAL)?;
 
         file.freeze()?;
         let entry = file.entry();
         self.blocks
             .write(index, &entry)
-            .inspect_err(|_| self.files.get(index).map_or((), OutgoingFile::unfreeze))
+            .inspect_err(|_| file.unfreeze())
     }
 
     /// Takes [`Self::freeze`] back.
@@ -197,7 +201,7 @@ impl OutgoingFiles {
     }
 
     fn unfreeze_before(&mut self, end: usize) {
-        for file in self.files.iter().take(end).rev() {
+        for file in self.files.as_slice().iter().take(end).rev() {
             file.unfreeze();
         }
         self.blocks.clear();
@@ -206,7 +210,6 @@ impl OutgoingFiles {
     /// Takes all files out, last one first.
     pub(super) fn clear(&mut self) {
         while let Some(file) = self.files.pop() {
-            self.tokens.remove(&file.token);
             drop(file);
         }
         self.blocks.shrink(0);
@@ -235,11 +238,18 @@ enum Stage {
 
 /// A file that came from the previous kernel.
 struct IncomingFile {
+    token: u64,
     name: HandlerName,
     data: u64,
     /// Found when it is needed: its module may be loaded late.
     handler: Option<HandlerRef>,
     stage: Stage,
+}
+
+impl HasToken for IncomingFile {
+    fn token(&self) -> u64 {
+        self.token
+    }
 }
 
 impl IncomingFile {
@@ -317,9 +327,7 @@ impl IncomingFile {
 
 /// The files of a session that came from the previous kernel.
 pub(super) struct IncomingFiles {
-    files: KVVec<IncomingFile>,
-    /// Where the file with a token is.
-    tokens: Index<u64, usize>,
+    files: Files<IncomingFile>,
 }
 
 impl IncomingFiles {
@@ -327,8 +335,7 @@ impl IncomingFiles {
     pub(super) fn read(set: &FileSetSer) -> Result<Self> {
         let (head, count) = (set.files, set.count);
         let mut this = Self {
-            files: KVVec::new(),
-            tokens: Index::new(),
+            files: Files::new(),
         };
 
         if head == 0 && count == 0 {
@@ -341,6 +348,8 @@ impl IncomingFiles {
                 EINVAL
             })?;
 
+        // There are as many entries in memory, so that this is not more than can be.
+        this.files.reserve(count as usize)?;
         for entry in chain.iter() {
             this.add(&entry)?;
         }
@@ -358,19 +367,24 @@ impl IncomingFiles {
             );
             return Err(EINVAL);
         };
-        self.tokens
-            .insert(token, self.files.len())
-            .inspect_err(|_| pr_err!("LUO: token {:#x} is there twice\n", token))?;
-        self.files.push(
-            IncomingFile {
-                name,
-                data,
-                handler: None,
-                stage: Stage::Waiting,
-            },
-            GFP_KERNEL,
-        )?;
-        Ok(())
+        let file = IncomingFile {
+            token,
+            name,
+            data,
+            handler: None,
+            stage: Stage::Waiting,
+        };
+
+        self.files.push(file).inspect_err(|error| {
+            pr_err!(
+                "LUO: file with token {:#x} cannot be kept: {}\n",
+                token,
+                match *error {
+                    EEXIST => "its token is there twice",
+                    _ => "out of memory",
+                }
+            );
+        })
     }
 
     /// Restores the file with a token, or gives out once more the one that was restored.
@@ -378,22 +392,19 @@ impl IncomingFiles {
     /// `ENOENT` if there is none or its handler is not registered, or what the handler said the
     /// first time.
     pub(super) fn retrieve(&mut self, token: u64) -> Result<ARef<File>> {
-        let index = *self.tokens.get(&token).ok_or(ENOENT)?;
-
-        self.files.get_mut(index).ok_or(ENOENT)?.retrieve()
+        self.files.find_mut(token).ok_or(ENOENT)?.retrieve()
     }
 
     /// Lets go of all files, last one first, if all of their handlers agree.
     ///
     /// `EBUSY` if one does not, `ENOENT` if one is not registered; then nothing has changed.
     pub(super) fn finish(&mut self) -> Result {
-        for file in self.files.iter_mut() {
+        for file in self.files.as_mut_slice() {
             file.check_finish()?;
         }
         while let Some(file) = self.files.pop() {
             file.finish();
         }
-        self.tokens = Index::new();
         Ok(())
     }
 }

@@ -25,6 +25,7 @@ mod device;
 #[allow(unsafe_code, reason = "entry points for C")]
 mod exports;
 mod file;
+mod files;
 mod flb;
 mod incoming;
 mod index;

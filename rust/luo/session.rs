@@ -52,18 +52,14 @@ pub(super) static GATE: StaticRwSem<()> = StaticRwSem::new(c"luo_gate", ());
 #[pin_data]
 pub(super) struct Outgoing {
     name: SessionName,
-    /// Place in the order of creation.
-    place: u64,
     #[pin]
     files: Mutex<OutgoingFiles>,
 }
 
 /// All sessions that go to the next kernel, and what it will read.
 struct Sessions {
-    by_name: Index<SessionName, ()>,
-    by_place: Index<u64, Arc<Outgoing>>,
+    by_name: Index<SessionName, Arc<Outgoing>>,
     count: usize,
-    next_place: u64,
     blocks: BlockSet<SessionSer>,
     head: Option<Head>,
 }
@@ -80,9 +76,7 @@ static OUTGOING: StaticMutex<Sessions> = StaticMutex::new(
     c"luo_sessions",
     Sessions {
         by_name: Index::new(),
-        by_place: Index::new(),
         count: 0,
-        next_place: 0,
         blocks: BlockSet::new(),
         head: None,
     },
@@ -128,38 +122,25 @@ pub(super) fn create(name: SessionName) -> Result<ARef<File>> {
 
 impl Sessions {
     fn add(&mut self, name: SessionName) -> Result<Arc<Outgoing>> {
-        if self.by_name.get(&name).is_some() {
-            return Err(EEXIST);
-        }
-        self.blocks.grow(self.count + 1)?;
-        self.insert(name)
-            .inspect_err(|_| self.blocks.shrink(self.count))
-    }
-
-    fn insert(&mut self, name: SessionName) -> Result<Arc<Outgoing>> {
-        let place = self.next_place;
         let session = Arc::pin_init(
             pin_init!(Outgoing {
                 name,
-                place,
                 files <- new_mutex!(OutgoingFiles::new(), "luo_session"),
             }),
             GFP_KERNEL,
         )?;
 
-        self.by_name.insert(name, ())?;
-        if let Err(error) = self.by_place.insert(place, session.clone()) {
+        self.by_name.insert(name, session.clone())?;
+        if let Err(error) = self.blocks.grow(self.count + 1) {
             self.by_name.remove(&name);
             return Err(error);
         }
-        self.next_place += 1;
         self.count += 1;
         Ok(session)
     }
 
     fn remove(&mut self, session: &Outgoing) {
-        if self.by_place.remove(&session.place).is_some() {
-            self.by_name.remove(&session.name);
+        if self.by_name.remove(&session.name).is_some() {
             self.count -= 1;
             self.blocks.shrink(self.count);
         }
@@ -168,11 +149,11 @@ impl Sessions {
     /// Freezes all sessions and writes them down. On error all of them are as before.
     fn freeze(&mut self) -> Result {
         self.set_head(0)?;
-        for (index, session) in self.by_place.values().enumerate() {
+        for (index, session) in self.by_name.values().enumerate() {
             if let Err(error) = session.freeze(index, &mut self.blocks) {
                 // The tree has no reverse iterator: sessions do not depend on each other, so the
                 // order among them does not matter. Files within one are undone last first.
-                for session in self.by_place.values().take(index) {
+                for session in self.by_name.values().take(index) {
                     session.files.lock().unfreeze();
                 }
                 self.blocks.clear();
