@@ -32,6 +32,7 @@
 
 #include "mm/internal.h"
 #include "mm/mm_init.h"
+#include "mm/page_alloc.h"
 #include "mm/vmalloc.h"
 #include "kho.h"
 
@@ -117,10 +118,9 @@ struct page *lu_online_page(unsigned long pfn)
 	return pfn_to_online_page(pfn);
 }
 
-int lu_pfn_to_nid(unsigned long pfn)
-{
-	return pfn_to_nid(pfn);
-}
+#ifdef NODE_NOT_IN_PAGE_FLAGS
+#error "kernel/page.rs reads a page's NUMA node from its flags"
+#endif
 
 void lu_pages_make_live(struct page *page, unsigned long nr)
 {
@@ -132,10 +132,20 @@ void lu_pages_make_live(struct page *page, unsigned long nr)
 	adjust_managed_page_count(page, nr);
 }
 
-/* Each struct page is touched once, which prep_compound_page() would not do. */
+static __always_inline void make_tail_live(struct page *tail, struct page *head,
+					   unsigned int order)
+{
+	set_page_count(tail, 0);
+	prep_compound_tail(tail, head, order);
+}
+
+/*
+ * Each struct page is touched once, which prep_compound_page() would not do.
+ * That and the loop being unrolled is what a large folio costs.
+ */
 void lu_folio_make_live(struct page *page, unsigned int order)
 {
-	struct page *end = page + (1UL << order);
+	unsigned long nr = 1UL << order;
 
 	set_page_count(page, 1);
 	clear_page_tag_ref(page);
@@ -143,9 +153,13 @@ void lu_folio_make_live(struct page *page, unsigned int order)
 		return;
 
 	__SetPageHead(page);
-	for (struct page *tail = page + 1; tail < end; tail++) {
-		set_page_count(tail, 0);
-		prep_compound_tail(tail, page, order);
+	for (unsigned long i = 1; i < min(nr, 4); i++)
+		make_tail_live(page + i, page, order);
+	for (struct page *tail = page + 4; tail < page + nr; tail += 4) {
+		make_tail_live(tail, page, order);
+		make_tail_live(tail + 1, page, order);
+		make_tail_live(tail + 2, page, order);
+		make_tail_live(tail + 3, page, order);
 	}
 	prep_compound_head(page, order);
 }
@@ -178,11 +192,6 @@ struct folio *lu_folio_alloc_zeroed(unsigned int order)
 void lu_folio_put(struct folio *folio)
 {
 	folio_put(folio);
-}
-
-unsigned int lu_max_page_order(void)
-{
-	return MAX_PAGE_ORDER;
 }
 
 /* vmalloc. */
@@ -361,8 +370,7 @@ void lu_free_reserved_block(struct page *page, unsigned int order)
 		set_page_count(page + i, 0);
 		clear_page_tag_ref(page + i);
 	}
-	set_page_count(page, 1);
-	__free_pages(page, order);
+	free_frozen_pages(page, order);
 }
 
 void lu_adjust_managed_pages(struct page *page, unsigned long count)

@@ -21,7 +21,6 @@ void lu_init_once(u32 *ready, void (*init)(void *arg), void *arg);
 
 /* Struct pages. */
 struct page *lu_online_page(unsigned long pfn);
-int lu_pfn_to_nid(unsigned long pfn);
 void lu_pages_make_live(struct page *page, unsigned long nr);
 void lu_folio_make_live(struct page *page, unsigned int order);
 
@@ -33,7 +32,6 @@ void lu_radix_lock_init(struct kho_radix_tree *tree);
 
 struct folio *lu_folio_alloc_zeroed(unsigned int order);
 void lu_folio_put(struct folio *folio);
-unsigned int lu_max_page_order(void);
 
 /* vmalloc. */
 void *lu_vmap_restored(struct vm_struct *area, struct page **pages,

@@ -121,17 +121,75 @@ bool lu_folio_is_pinnable(struct folio *folio)
 	return folio_is_longterm_pinnable(folio);
 }
 
-/* Turns a reference into a pin; false if the folio must not stay where it is. */
-bool lu_folio_pin_large(struct folio *folio)
+/*
+ * Pins @folio, which was found where @xas points and to which there is no
+ * reference yet. False if it cannot be, or is not there any more.
+ */
+static bool pin_found(struct xa_state *xas, struct folio *folio)
 {
-	if (!folio_has_pincount(folio) || try_grab_folio(folio, 1, FOLL_PIN))
+	int refs = GUP_PIN_COUNTING_BIAS;
+	bool large = folio_test_large(folio);
+
+	/* Large folios count their pins apart. */
+	if (large)
+		refs = 1;
+	else if (folio_ref_count(folio) > INT_MAX - 2 * GUP_PIN_COUNTING_BIAS)
 		return false;
-	if (!folio_is_longterm_pinnable(folio)) {
-		unpin_folio(folio);
+	if (!folio_ref_add_unless_zero(folio, refs))
+		return false;
+	/* From here on it can neither be freed nor split. */
+	if (unlikely(folio != xas_reload(xas) || large != folio_test_large(folio))) {
+		folio_put_refs(folio, refs);
 		return false;
 	}
-	folio_put(folio);
+	if (large)
+		atomic_inc(&folio->_pincount);
 	return true;
+}
+
+/*
+ * Pins folios of @mapping from page @index up to @last, until the first that is
+ * missing or cannot be pinned, and at most @nr of them. Returns how many are in
+ * @folios. This is what filemap_get_folios_contig() and memfd_pin_folios() do
+ * together, but for the question whether a folio may stay where it is.
+ */
+unsigned int lu_pin_present(struct address_space *mapping, pgoff_t index,
+			    pgoff_t last, struct folio **folios, unsigned int nr)
+{
+	XA_STATE(xas, &mapping->i_pages, index);
+	unsigned int found = 0, counted = 0;
+	int nid = NUMA_NO_NODE;
+	struct folio *folio;
+
+	rcu_read_lock();
+	for (folio = xas_load(&xas); folio; folio = xas_next(&xas)) {
+		/* What is no pointer: in swap, or the middle of a large folio. */
+		if (unlikely((unsigned long)folio & 3)) {
+			if (xas_retry(&xas, folio))
+				continue;
+			break;
+		}
+		if (!pin_found(&xas, folio))
+			break;
+		if (unlikely(folio_nid(folio) != nid)) {
+			if (found != counted)
+				lu_count_pins(nid, NR_FOLL_PIN_ACQUIRED, found - counted);
+			nid = folio_nid(folio);
+			counted = found;
+		}
+		folios[found++] = folio;
+		if (found == nr)
+			break;
+		if (folio_test_large(folio))
+			xas_advance(&xas, folio_next_index(folio) - 1);
+		if (xas.xa_index >= last)
+			break;
+	}
+	rcu_read_unlock();
+
+	if (found != counted)
+		lu_count_pins(nid, NR_FOLL_PIN_ACQUIRED, found - counted);
+	return found;
 }
 
 void lu_count_pins(int nid, enum node_stat_item item, long count)

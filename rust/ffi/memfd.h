@@ -31,7 +31,8 @@ void lu_folio_mark_uptodate(struct folio *folio);
 void lu_folio_set_rmappable(struct folio *folio);
 unsigned int lu_pageblock_order(void);
 bool lu_folio_is_pinnable(struct folio *folio);
-bool lu_folio_pin_large(struct folio *folio);
+unsigned int lu_pin_present(struct address_space *mapping, pgoff_t index,
+			    pgoff_t last, struct folio **folios, unsigned int nr);
 void lu_count_pins(int nid, enum node_stat_item item, long count);
 unsigned int lu_add_to_page_cache(struct address_space *mapping,
 				  struct folio **folios, unsigned int nr,

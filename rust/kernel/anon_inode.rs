@@ -66,15 +66,19 @@ impl IoctlCall {
 
 /// Makes a file that shows as `name` in /proc, open for reading and writing.
 ///
-/// Not in any file descriptor table yet. On failure `data` is dropped, not released.
-pub(crate) fn new_file<T: AnonFile>(name: &CStr, data: T::Ptr) -> Result<ARef<File>> {
+/// The name ends at its first NUL, and the last byte has to be one. Not in any file descriptor table
+/// yet. On failure `data` is dropped, not released.
+pub(crate) fn new_file<T: AnonFile>(name: &[u8], data: T::Ptr) -> Result<ARef<File>> {
+    if name.last() != Some(&0) {
+        return Err(EINVAL);
+    }
     let raw = data.into_foreign();
 
-    // SAFETY: The name is copied, and the operations live for ever. `raw` stays valid until the
+    // SAFETY: The name is a C string, as was just checked, and is copied, and the operations live for ever. `raw` stays valid until the
     // file's release, which takes it back.
     let file = from_err_ptr(unsafe {
         bindings::anon_inode_getfile(
-            name.as_char_ptr(),
+            name.as_ptr().cast(),
             Operations::<T>::build(),
             raw,
             flags::O_RDWR as c_int,

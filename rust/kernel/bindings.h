@@ -36,7 +36,6 @@
 #include "../ffi/luo.h"
 #endif
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
-#include <linux/folio_batch.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 #include <uapi/linux/memfd.h>
@@ -52,9 +51,7 @@ static const unsigned long LU_NODES_PGSHIFT = NODES_PGSHIFT;
 static const unsigned long LU_NODES_MASK = NODES_MASK;
 static const unsigned long LU_ZONEID_PGSHIFT = ZONEID_PGSHIFT;
 static const unsigned long LU_ZONEID_MASK = ZONEID_MASK;
-#ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
-static const unsigned long LU_FOLIO_BATCH_SIZE = FOLIO_BATCH_SIZE;
-#endif
+static const unsigned int LU_MAX_PAGE_ORDER = MAX_PAGE_ORDER;
 #ifdef CONFIG_ARM64
 static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
 static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;

@@ -80,7 +80,8 @@ impl Marks {
     #[inline]
     pub(crate) fn find(&mut self, pfn: Pfn) -> Option<MarkedPage> {
         let page = self.page(pfn)?;
-        let private = private_of(page).load(Relaxed) as u64;
+        // SAFETY: The page exists. As an atomic load, which would be a call to C.
+        let private = unsafe { private_ptr(page.as_ptr()).read_volatile() } as u64;
 
         if private >> 32 != PRESERVED {
             return None;
@@ -95,7 +96,17 @@ impl Marks {
     /// which are aligned to their size. All of them or none.
     ///
     /// [`None`] also if they do not lie in one zone of the page allocator.
+    #[inline]
     pub(crate) fn take(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<TakenPages> {
+        if order == block_order {
+            let mark = self.find(pfn)?;
+
+            return mark.take_as(order);
+        }
+        self.take_many(pfn, block_order, order)
+    }
+
+    fn take_many(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<TakenPages> {
         if order < block_order || !pfn.is_aligned(order) {
             return None;
         }
@@ -167,11 +178,17 @@ impl MarkedPage {
     /// Takes the mark away. Who succeeds has the block's pages for himself.
     #[inline]
     pub(crate) fn take(self) -> Option<TakenPages> {
-        if !self.exchange(mark_of(PRESERVED, self.order), 0) {
+        self.take_as(self.order)
+    }
+
+    /// The same if the block is of `order`.
+    #[inline]
+    fn take_as(self, order: u32) -> Option<TakenPages> {
+        if !self.exchange(mark_of(PRESERVED, order), 0) {
             return None;
         }
         // SAFETY: The block has just lost its mark to us.
-        Some(unsafe { TakenPages::new(self.page, self.order) })
+        Some(unsafe { TakenPages::new(self.page, order) })
     }
 
     /// Replaces the mark by that of a claim.

@@ -23,8 +23,8 @@ use crate::abi::PAGE_SHIFT;
 use super::bindings;
 use super::direct_map;
 use super::page::Folio;
+use super::pin;
 use super::pin::Found;
-use super::pin::Pinner;
 use super::pin::Unpinner;
 use super::shmem;
 use super::shmem::ShmemFile;
@@ -33,9 +33,6 @@ use super::shmem::ShmemFile;
 /// array between C and here.
 const MIN_WINDOW: u64 = 1 << 5;
 const WINDOW: u64 = 1 << 16;
-
-/// The most folios that are [`Found`] at a time: room for so many is made before anything is known.
-const FOUND_AT_A_TIME: usize = bindings::LU_FOLIO_BATCH_SIZE;
 
 /// Makes an empty memfd without a name, that may be sealed.
 ///
@@ -132,12 +129,15 @@ impl Drop for Window {
 
 /// How pinned folios are written down for the next kernel: one entry for each, or for several.
 pub(crate) trait Record: Copy {
+    /// Whether an entry may be of several folios that follow each other in memory.
+    const JOINS: bool;
+
     /// Writes `pages` pages down that begin at `pfn` in memory, and at page `index` of the file.
     /// [`None`] if there is no such entry.
     fn new(pfn: Pfn, pages: u64, index: u64) -> Option<Self>;
 
-    /// Adds pages, if they follow those that are in the entry. Tells whether it did.
-    fn extend(&mut self, pfn: Pfn, pages: u64, index: u64) -> bool;
+    /// Adds `pages` pages to the entry, which has less than 32 bits of them then.
+    fn add(&mut self, pages: u64);
 
     /// The first frame, and one behind which no folio of this entry begins.
     fn frames(&self) -> (Pfn, Pfn);
@@ -147,15 +147,15 @@ pub(crate) trait Record: Copy {
 const FLAGS: u16 = FOLIO_DIRTY | FOLIO_UPTODATE;
 
 impl Record for FolioSer {
+    const JOINS: bool = false;
+
     #[inline]
     fn new(pfn: Pfn, _: u64, index: u64) -> Option<Self> {
         Self::new(pfn, FLAGS, index)
     }
 
     #[inline]
-    fn extend(&mut self, _: Pfn, _: u64, _: u64) -> bool {
-        false
-    }
+    fn add(&mut self, _: u64) {}
 
     #[inline]
     fn frames(&self) -> (Pfn, Pfn) {
@@ -164,22 +164,16 @@ impl Record for FolioSer {
 }
 
 impl Record for ExtentSer {
+    const JOINS: bool = true;
+
     #[inline]
     fn new(pfn: Pfn, pages: u64, index: u64) -> Option<Self> {
         Self::new(pfn, FLAGS, index.try_into().ok()?, pages.try_into().ok()?)
     }
 
     #[inline]
-    fn extend(&mut self, pfn: Pfn, pages: u64, index: u64) -> bool {
-        let (first, count) = (u64::from(self.index), u64::from(self.count));
-
-        match u32::try_from(count + pages) {
-            Ok(sum) if self.frames().1 == pfn && first + count == index => {
-                self.count = sum;
-                true
-            }
-            _ => false,
-        }
+    fn add(&mut self, pages: u64) {
+        self.count += pages as u32;
     }
 
     #[inline]
@@ -200,6 +194,8 @@ impl Record for ExtentSer {
 /// further. One pin of each belongs to this object.
 pub(crate) struct PinnedFolios<R: Record> {
     entries: VVec<R>,
+    /// The frame behind those of the last entry.
+    after: Pfn,
 }
 
 impl<R: Record> PinnedFolios<R> {
@@ -212,6 +208,7 @@ impl<R: Record> PinnedFolios<R> {
     pub(crate) fn pin(file: &shmem::Frozen<'_, '_>, size: u64) -> Result<Self> {
         let mut this = Self {
             entries: VVec::new(),
+            after: Pfn::new(u64::MAX),
         };
         let pages = size.div_ceil(1 << PAGE_SHIFT);
         if u32::try_from(pages).is_err() {
@@ -239,18 +236,17 @@ impl<R: Record> PinnedFolios<R> {
     fn pin_present(&mut self, file: &ShmemFile, mut next: u64, pages: u64) -> Result<u64> {
         let mapping = file.mapping();
         let mut found = Found::new();
-        let mut pinner = Pinner::new();
 
-        while next < pages && found.refill(mapping, next, pages - 1) {
+        while next < pages {
             let before = next;
 
-            while next < pages {
-                // Before the pin, so that it cannot be left over.
-                self.reserve(1, next, pages)?;
-                let Some(folio) = pinner.pin_next(&mut found) else {
-                    break;
-                };
-                match self.push(folio, next, pages) {
+            // First, so that no pin is without an entry.
+            self.reserve(pin::BATCH, next, pages)?;
+            found.refill(mapping, next, pages - 1);
+            while let Some(folio) = found.next() {
+                let flags = folio.flags();
+
+                match self.push(folio, folio.order_by(flags), next, pages) {
                     Ok(after) => next = after,
                     Err(error) => {
                         // SAFETY: The pin is not in the list.
@@ -259,7 +255,7 @@ impl<R: Record> PinnedFolios<R> {
                     }
                 }
                 // SAFETY: The folio was found in a file in shmem, and is pinned.
-                unsafe { shmem::make_durable(folio) };
+                unsafe { shmem::make_durable(folio, flags) };
             }
             if next == before {
                 break;
@@ -276,15 +272,17 @@ impl<R: Record> PinnedFolios<R> {
         let last = size.min(end << PAGE_SHIFT) - 1;
         let mut window = Window::new((end - next) as usize)?;
         let (count, last_entry) = (self.entries.len(), self.entries.last().copied());
+        let after = self.after;
 
         window.pin(file, next << PAGE_SHIFT, last)?;
         self.reserve(window.0.len(), next, pages)?;
         let before = next;
         for folio in window.folios() {
-            match self.push(folio, next, pages) {
+            match self.push(folio, folio.order(), next, pages) {
                 Ok(after) => next = after,
                 Err(error) => {
                     // The pins are still those of the window.
+                    self.after = after;
                     self.entries.truncate(count);
                     if let (Some(entry), Some(was)) = (self.entries.last_mut(), last_entry) {
                         *entry = was;
@@ -298,33 +296,36 @@ impl<R: Record> PinnedFolios<R> {
         }
         for folio in window.folios() {
             // SAFETY: The folio was found in a file in shmem, and is pinned.
-            unsafe { shmem::make_durable(folio) };
+            unsafe { shmem::make_durable(folio, folio.flags()) };
         }
         // INVARIANT: The pins change hands, together with all of their entries.
         window.forget();
         Ok(next)
     }
 
-    /// Writes `folio` down, which has to be at page `next` of the file of `pages` pages, and for which
-    /// there is room. Returns the page that follows it.
-    #[inline]
-    fn push(&mut self, folio: &Folio, next: u64, pages: u64) -> Result<u64> {
-        let (pfn, index) = (folio.pfn(), shmem::index_of(folio));
-        let after = next + (1 << folio.order());
+    /// Writes `folio` of `order` down, which has to be at page `next` of the file of `pages` pages, and
+    /// for which there is room. Returns the page that follows it.
+    #[inline(always)]
+    fn push(&mut self, folio: &Folio, order: u32, next: u64, pages: u64) -> Result<u64> {
+        let pfn = folio.pfn();
+        let after = next + (1 << order);
+        let count = after.min(pages) - next;
 
-        if index != next {
+        if shmem::index_of(folio) != next {
             return Err(EIO);
         }
-        let count = after.min(pages) - next;
-        if let Some(last) = self.entries.last_mut() {
-            if last.extend(pfn, count, index) {
-                return Ok(after);
+        match self.entries.last_mut() {
+            // What came before is before it in the file, too: there are no holes. All pages
+            // together have no more than 32 bits.
+            Some(last) if R::JOINS && self.after == pfn => last.add(count),
+            _ => {
+                let entry = R::new(pfn, count, next).ok_or(EIO)?;
+                self.entries
+                    .push_within_capacity(entry)
+                    .map_err(|_| ENOMEM)?;
             }
         }
-        let entry = R::new(pfn, count, index).ok_or(EIO)?;
-        self.entries
-            .push_within_capacity(entry)
-            .map_err(|_| ENOMEM)?;
+        self.after = Pfn::new(pfn.get() + count);
         Ok(after)
     }
 
@@ -344,7 +345,7 @@ impl<R: Record> PinnedFolios<R> {
         let expected = match (self.entries.len() as u64).checked_mul(left) {
             // Nothing is known yet. The next kernel is given all of the table, used or not, so that
             // it must not be sized for small folios if these are large.
-            Some(0) => FOUND_AT_A_TIME as u64,
+            Some(0) => more as u64,
             Some(product) => product.div_ceil(next.max(1)),
             None => left,
         };
@@ -370,11 +371,22 @@ impl<R: Record> Drop for PinnedFolios<R> {
     fn drop(&mut self) {
         let mut unpinner = Unpinner::new();
 
-        // INVARIANT: The entries are borrowed from this object.
-        for folio in Chunk(&self.entries).folios() {
-            // SAFETY: By the type invariant there is a pin of each to give back. A folio is looked at
-            // no more after that.
-            unsafe { unpinner.unpin(NonNull::from(folio).cast()) };
+        for entry in self.entries.iter() {
+            let (mut next, end) = entry.frames();
+
+            while next < end {
+                let Some(folio) = NonNull::new(direct_map::page_of(next).cast()) else {
+                    break;
+                };
+                // SAFETY: By the type invariant this is the head page of a folio that is pinned, and
+                // there is a pin to give back. It is looked at no more after that.
+                let pages = unsafe { unpinner.unpin(folio) };
+
+                if !R::JOINS {
+                    break;
+                }
+                next = Pfn::new(next.get() + pages);
+            }
         }
     }
 }
@@ -394,30 +406,25 @@ impl<R> Clone for Chunk<'_, R> {
 
 impl<R> Copy for Chunk<'_, R> {}
 
-impl<'a, R: Record> Chunk<'a, R> {
+impl<'a, R> Chunk<'a, R> {
     /// The entries.
     #[inline]
     pub(crate) fn entries(self) -> &'a [R] {
         self.0
     }
+}
 
-    /// Their folios. Each is looked at before it is returned, and not any more after that.
+impl<'a> Chunk<'a, FolioSer> {
+    /// Their folios, by first page and order.
     #[inline]
-    pub(crate) fn folios(self) -> impl Iterator<Item = &'a Folio> {
-        self.0.iter().flat_map(|entry| {
-            let (mut next, end) = entry.frames();
+    pub(crate) fn folios(self) -> impl Iterator<Item = (Pfn, u32)> + Clone + 'a {
+        self.0.iter().map(|entry| {
+            let pfn = entry.pfn();
+            // SAFETY: By the type invariants this is the head page of a folio that is pinned for as
+            // long as the list of entries, hence also while this borrows it.
+            let folio: &Folio = unsafe { Folio::from_ptr(direct_map::page_of(pfn).cast()) };
 
-            core::iter::from_fn(move || {
-                if next >= end {
-                    return None;
-                }
-                let page = direct_map::page_of(next);
-                // SAFETY: By the type invariants this is the head page of a folio that is pinned for
-                // as long as the list of entries, hence also while this borrows it.
-                let folio: &'a Folio = unsafe { Folio::from_ptr(page.cast()) };
-                next = Pfn::new(next.get() + (1 << folio.order()));
-                Some(folio)
-            })
+            (pfn, folio.order())
         })
     }
 }

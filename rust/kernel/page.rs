@@ -63,26 +63,30 @@ impl Folio {
         direct_map::pfn_of(self.head())
     }
 
+    /// The flags of the head page, as they are at this moment.
+    #[inline]
+    pub(super) fn flags(&self) -> usize {
+        // SAFETY: By the type invariant the head page exists. Others change the word by atomic
+        // operations.
+        unsafe { ptr::read_volatile(&raw const (*self.head()).flags.f) }
+    }
+
     /// Binary logarithm of the number of pages.
     #[inline]
     pub(crate) fn order(&self) -> u32 {
-        // SAFETY: By the type invariant the head page exists. Flags are changed by atomic
-        // operations; that for large folios does not change while a reference is held.
-        let flags = unsafe { ptr::read_volatile(&raw const (*self.head()).flags.f) };
+        self.order_by(self.flags())
+    }
+
+    /// The same, where the flags are known.
+    #[inline]
+    pub(super) fn order_by(&self, flags: usize) -> u32 {
+        // The flag for large folios does not change while a reference is held.
         if flags & (1 << bindings::pageflags_PG_head) == 0 {
             return 0;
         }
         // SAFETY: A large folio has a second page, whose flags hold the order in the low byte.
         let second = unsafe { ptr::read_volatile(&raw const (*self.head().add(1)).flags.f) };
         (second & 0xff) as u32
-    }
-
-    /// NUMA node.
-    #[inline]
-    pub(super) fn node(&self) -> usize {
-        // SAFETY: By the type invariant the head page exists. The bits of the node do not change.
-        let flags = unsafe { ptr::read_volatile(&raw const (*self.head()).flags.f) };
-        flags >> bindings::LU_NODES_PGSHIFT & bindings::LU_NODES_MASK
     }
 
     /// Length in bytes.
@@ -196,12 +200,22 @@ impl Drop for OwnedFolio {
     }
 }
 
-/// NUMA node of a page that exists.
+/// NUMA node of a page with these flags.
+#[inline]
+pub(super) fn node_by(flags: usize) -> usize {
+    flags >> bindings::LU_NODES_PGSHIFT & bindings::LU_NODES_MASK
+}
+
+/// NUMA node of a page of RAM; what comes out for another frame means nothing.
+///
+/// C counterpart: `pfn_to_nid()` with `SPARSEMEM_VMEMMAP`.
 #[inline]
 pub(crate) fn node_of(pfn: Pfn) -> i32 {
-    // SAFETY: The callee looks the node up; for a frame without a page the result means nothing,
-    // and what it reads exists for all frames below the end of memory.
-    unsafe { bindings::lu_pfn_to_nid(pfn.get() as usize) }
+    // SAFETY: Callers ask about the first and last frames of blocks of memory that they preserve,
+    // or that was reserved: there is RAM, hence a `struct page`. The read does not care for its state.
+    let flags = unsafe { (&raw const (*direct_map::page_of(pfn)).flags.f).read_volatile() };
+    // A node's number has ten bits at most.
+    node_by(flags) as i32
 }
 
 /// Number of the zone that has `page`, on its node: two pages of a zone have the same.
@@ -226,7 +240,7 @@ pub(crate) fn peek(phys: PhysAddr) -> Option<&'static [u8]> {
 }
 
 /// The highest order that the page allocator deals in (`MAX_PAGE_ORDER`).
-pub(crate) fn max_order() -> u32 {
-    // SAFETY: No preconditions.
-    unsafe { bindings::lu_max_page_order() }
+#[inline]
+pub(crate) const fn max_order() -> u32 {
+    bindings::LU_MAX_PAGE_ORDER
 }

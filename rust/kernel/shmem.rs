@@ -195,13 +195,6 @@ const UPTODATE: usize = 1 << bindings::pageflags_PG_uptodate;
 const DIRTY: usize = 1 << bindings::pageflags_PG_dirty;
 const SWAPBACKED: usize = 1 << bindings::pageflags_PG_swapbacked;
 
-/// The flags of a folio, as they are at this moment.
-#[inline]
-fn flags_of(folio: &Folio) -> usize {
-    // SAFETY: The folio exists. Others change the word by atomic operations.
-    unsafe { flags_ptr(folio.as_ptr()).read_volatile() }
-}
-
 #[inline]
 fn flags_ptr(folio: *mut bindings::folio) -> *mut usize {
     // SAFETY: Only computes the address of a field; `folio` is in bounds of the memory map.
@@ -229,14 +222,14 @@ pub(super) fn index_of(folio: &Folio) -> u64 {
 /// has the folio pinned, except that reclaim may write it to swap, which keeps its contents, too:
 /// so the lock is only needed for the rest.
 ///
-/// May sleep.
+/// May sleep. `flags` are those of the folio, read since it is pinned.
 ///
 /// # Safety
 ///
 /// `folio` is part of a file in shmem, and somebody has it pinned.
 #[inline]
-pub(super) unsafe fn make_durable(folio: &Folio) {
-    if flags_of(folio) & (UPTODATE | DIRTY) != UPTODATE | DIRTY {
+pub(super) unsafe fn make_durable(folio: &Folio, flags: usize) {
+    if flags & (UPTODATE | DIRTY) != UPTODATE | DIRTY {
         // SAFETY: The caller promises the same.
         unsafe { lock_and_make_durable(folio) };
     }
@@ -252,7 +245,7 @@ unsafe fn lock_and_make_durable(folio: &Folio) {
     unsafe {
         bindings::lu_folio_lock(raw);
         bindings::folio_mark_dirty(raw);
-        if flags_of(folio) & UPTODATE == 0 {
+        if folio.flags() & UPTODATE == 0 {
             bindings::lu_folio_zero(raw);
             bindings::lu_folio_mark_uptodate(raw);
         }

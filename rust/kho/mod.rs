@@ -24,6 +24,7 @@
 )]
 
 mod debugfs;
+mod discard;
 mod early;
 #[allow(unsafe_code, reason = "entry points for C")]
 mod exports;
@@ -43,6 +44,7 @@ pub(crate) mod vmalloc;
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 mod tests;
 
+pub(crate) use discard::Discard;
 pub(crate) use handed::Handed;
 pub(crate) use incoming::is_enabled;
 pub(crate) use outgoing::Batch;

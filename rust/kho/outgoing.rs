@@ -2,6 +2,8 @@
 
 //! What the next kernel must leave alone: the radix tree of preserved blocks.
 
+use core::iter::once;
+
 use kernel::prelude::*;
 use kernel::warn_on;
 
@@ -9,6 +11,7 @@ use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 use crate::abi::kho::Geometry;
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::page;
 use crate::kernel::page::Folio;
@@ -59,52 +62,47 @@ impl Batch {
         Ok(Self(guard))
     }
 
-    /// Preserves folios that follow each other in memory; all of them or none. Their owner must not
-    /// free or split them before they are unpreserved.
+    /// Preserves blocks, given by runs of them; all of them or none. Their owner must not free or split
+    /// them before they are unpreserved.
     ///
-    /// Doing it twice is the same as doing it once. May sleep. `ENOMEM`, or `EINVAL` if one of them
-    /// lies in scratch memory (checked with `CONFIG_KEXEC_HANDOVER_DEBUG` only).
+    /// Doing it twice is the same as doing it once. Cheapest where blocks that are near each other in
+    /// memory are near each other in the list. May sleep. `ENOMEM`, or `EINVAL` if one of them
+    /// lies in scratch memory (checked with `CONFIG_KEXEC_HANDOVER_DEBUG` only), `ERANGE` if one is not
+    /// aligned or not within memory.
     ///
     /// C counterpart: `kho_preserve_folio()` for each.
     #[inline]
-    pub(crate) fn preserve_run(&mut self, run: &Run) -> Result {
-        let first = keys_of(run)?;
-        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) && in_scratch(run.start, run.pages().ok_or(EINVAL)?) {
+    pub(crate) fn preserve_runs(&mut self, runs: impl Iterator<Item = Run> + Clone) -> Result {
+        if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) && runs.clone().any(|run| in_scratch(&run)) {
             return Err(EINVAL);
         }
-        let Some(tree) = self.0.as_mut() else {
-            return Err(EINVAL);
-        };
-        match run.count {
-            // Scattered folios are runs of one.
-            1 => tree.insert(first).map(drop).map_err(errno),
-            count => tree.insert_run(first, count).map_err(errno),
-        }
+        let tree = self.0.as_mut().ok_or(EINVAL)?;
+
+        tree.insert_runs(runs.map(keys_of)).map_err(errno)
     }
 
-    /// Takes [`Batch::preserve_run`] back. C counterpart: `kho_unpreserve_folio()` for each.
+    /// Takes [`Batch::preserve_runs`] back. C counterpart: `kho_unpreserve_folio()` for each.
     #[inline]
-    pub(crate) fn unpreserve_run(&mut self, run: &Run) {
-        let removed = match (keys_of(run), self.0.as_mut()) {
-            (Ok(first), Some(tree)) if run.count == 1 => u64::from(tree.remove(first)),
-            (Ok(first), Some(tree)) => tree.remove_run(first, run.count),
-            _ => 0,
+    pub(crate) fn unpreserve_runs(&mut self, runs: impl Iterator<Item = Run> + Clone) {
+        let removed = match self.0.as_mut() {
+            Some(tree) => tree.remove_runs(runs.clone().map(keys_of)),
+            None => 0,
         };
         if cfg!(CONFIG_KEXEC_HANDOVER_DEBUG) {
             // The caller's bug: who unpreserves what is not preserved has lost track.
-            let _ = warn_on!(removed != run.count);
+            let _ = warn_on!(removed != runs.map(|run| run.count).sum::<u64>());
         }
     }
 
     /// Preserves one block.
     #[inline]
     fn preserve_block(&mut self, pfn: Pfn, order: u32) -> Result {
-        self.preserve_run(&Run::single(pfn, order))
+        self.preserve_runs(once(Run::single(pfn, order)))
     }
 
     #[inline]
     fn unpreserve_block(&mut self, pfn: Pfn, order: u32) {
-        self.unpreserve_run(&Run::single(pfn, order));
+        self.unpreserve_runs(once(Run::single(pfn, order)));
     }
 
     /// Preserves pages of order 0 from `start` to before `end`; all of them or none.
@@ -138,17 +136,19 @@ impl Batch {
     }
 }
 
-/// The first key of a run. `EINVAL` if the run is empty, not aligned, or not within memory.
+/// The first key of a run, and how many there are; a key that no tree takes if there is no such run.
 #[inline]
-fn keys_of(run: &Run) -> Result<u64> {
-    let last = run.count.checked_sub(1).ok_or(EINVAL)?;
-    let first = <Key>::new(run.start, run.order).ok_or(EINVAL)?;
-    let end = first.pfn().get() >> run.order;
-    // All keys of an order fit below the bit that tells it.
-    match end.checked_add(last) {
-        Some(last) if last >> (64 - PAGE_SHIFT - run.order) == 0 => Ok(first.raw()),
-        _ => Err(EINVAL),
+fn keys_of(run: Run) -> (u64, u64) {
+    const NO_KEY: (u64, u64) = (u64::MAX - 1, 1);
+
+    let Some(key) = <Key>::new(run.start, run.order) else {
+        return NO_KEY;
+    };
+    // All keys of an order fit below the bit that tells it, in as many as there are.
+    if run.count > 1 && run.count > 2 * <Key>::first_of(run.order) - key.raw() {
+        return NO_KEY;
     }
+    (key.raw(), run.count)
 }
 
 fn errno(error: InsertError) -> Error {
@@ -158,21 +158,21 @@ fn errno(error: InsertError) -> Error {
     }
 }
 
-/// Whether a block lies in scratch memory, which the next kernel overwrites: the caller's bug.
+/// Whether a run lies in scratch memory, which the next kernel overwrites: the caller's bug.
 #[inline]
-fn in_scratch(pfn: Pfn, pages: u64) -> bool {
-    match pfn.checked_add(pages) {
-        Some(end) => warn_on!(scratch::overlaps_pages(pfn, end)),
+fn in_scratch(run: &Run) -> bool {
+    match run.end() {
+        Some(end) => warn_on!(scratch::overlaps_pages(run.start, end)),
         None => true,
     }
 }
 
-/// Preserves one folio; see [`Batch::preserve_run`].
+/// Preserves one folio; see [`Batch::preserve_runs`].
 pub(crate) fn preserve_folio(folio: &Folio) -> Result {
     Batch::begin()?.preserve_block(folio.pfn(), folio.order())
 }
 
-/// Unpreserves one folio; see [`Batch::unpreserve_run`].
+/// Unpreserves one folio; see [`Batch::unpreserve_runs`].
 pub(crate) fn unpreserve_folio(folio: &Folio) {
     if let Ok(mut batch) = Batch::begin() {
         batch.unpreserve_block(folio.pfn(), folio.order());

@@ -11,12 +11,10 @@ use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::mark::MarkedPage;
 use crate::kernel::mark::Marks;
-use crate::kernel::page::max_order;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::taken::LivePages;
 use crate::kernel::taken::ManagedPages;
 use crate::kernel::taken::Split;
-use crate::logic::runs::Run;
 
 /// Restores the folio that was preserved at `phys`.
 ///
@@ -53,12 +51,6 @@ impl Restorer {
         }
     }
 
-    /// Order of the block at `pfn` that is preserved and has not been restored.
-    #[inline]
-    pub(crate) fn order_at(&mut self, pfn: Pfn) -> Option<u32> {
-        self.marks.find(pfn).map(|mark| mark.order())
-    }
-
     /// Restores what was preserved as blocks of `block_order` from `pfn` on as one folio of `order`.
     ///
     /// [`None`] if these blocks are not all preserved and waiting, or there is no such folio.
@@ -90,54 +82,6 @@ impl Restorer {
                 None
             }
         }
-    }
-
-    /// Frees the blocks of a run that are preserved and have not been restored. Returns how many
-    /// are not.
-    pub(crate) fn discard(&mut self, run: &Run) -> u64 {
-        let Some(end) = run.end() else {
-            return run.count;
-        };
-        let mut missing = 0;
-        let mut next = run.start;
-
-        while next < end {
-            // As much at a time as the page allocator takes.
-            let left = end.get() - next.get();
-            let order = next
-                .get()
-                .trailing_zeros()
-                .min(left.ilog2())
-                .min(max_order());
-            let order = order.max(run.order);
-
-            match self.marks.take(next, run.order, order) {
-                Some(taken) if order <= max_order() => taken.free(&mut self.managed),
-                Some(taken) => drop(taken.into_folio(&mut self.managed)),
-                None => missing += self.discard_one_by_one(next, run.order, order),
-            }
-            match next.checked_add(1 << order) {
-                Some(after) => next = after,
-                None => break,
-            }
-        }
-        missing
-    }
-
-    /// Frees those of the blocks from `pfn` on, `1 << order` pages of them, that are there.
-    #[cold]
-    fn discard_one_by_one(&mut self, pfn: Pfn, block_order: u32, order: u32) -> u64 {
-        let mut missing = 0;
-
-        for index in 0..1u64 << (order - block_order) {
-            let block = Pfn::new(pfn.get() | index << block_order);
-
-            match self.marks.take(block, block_order, block_order) {
-                Some(taken) => drop(taken.into_folio(&mut self.managed)),
-                None => missing += 1,
-            }
-        }
-        missing
     }
 }
 

@@ -30,10 +30,15 @@ impl<const SHIFT: u32> Key<SHIFT> {
     /// or the order is above [`Geometry::MAX_ORDER`].
     #[inline]
     pub const fn new(pfn: Pfn, order: u32) -> Option<Self> {
-        if order > Geometry::<SHIFT>::MAX_ORDER || !pfn.is_aligned(order) {
+        if pfn.get() >> (64 - SHIFT) != 0 {
             return None;
         }
-        if pfn.get() >> (64 - SHIFT) != 0 {
+        // Most blocks are single pages.
+        if order == 0 {
+            // INVARIANT: as below.
+            return Some(Self(1 << (64 - SHIFT) | pfn.get()));
+        }
+        if order > Geometry::<SHIFT>::MAX_ORDER || !pfn.is_aligned(order) {
             return None;
         }
         // INVARIANT: the order is in range, and what is below its bit fits, since the frame

@@ -61,6 +61,63 @@ impl fmt::Display for InsertError {
     }
 }
 
+/// Keys that share a word of a bitmap.
+struct Pending {
+    /// The word's number among those of all bitmaps: what the keys have in common.
+    word: u64,
+    bits: u64,
+}
+
+impl Pending {
+    /// No keys.
+    #[inline]
+    fn new() -> Self {
+        Self { word: 0, bits: 0 }
+    }
+
+    /// The first of them, but for the bits in the word.
+    #[inline]
+    fn first(&self) -> u64 {
+        self.word << 6
+    }
+
+    /// Takes a single key in, if it shares the word. Tells whether it did.
+    #[inline(always)]
+    fn join(&mut self, key: u64, count: u64) -> bool {
+        if count != 1 || key >> 6 != self.word {
+            return false;
+        }
+        self.bits |= 1 << (key & 63);
+        true
+    }
+
+    /// Takes keys in from `key` to before `end`, as far as they share a word. Returns what was in here
+    /// if that is another word.
+    #[inline]
+    fn replace(&mut self, key: u64, end: u64) -> Self {
+        let count = (end - key).min(64 - (key & 63));
+        // From 1 to 64 ones.
+        let bits = (u64::MAX >> (64 - count)) << (key & 63);
+
+        if key >> 6 == self.word {
+            self.bits |= bits;
+            return Self::new();
+        }
+        let fresh = Self {
+            word: key >> 6,
+            bits,
+        };
+        core::mem::replace(self, fresh)
+    }
+
+    /// The key behind the word, or `end` if that comes before.
+    #[inline]
+    fn end(&self, end: u64) -> u64 {
+        // No tree has keys so wide that this is more than 64 bits.
+        end.min(self.first().saturating_add(64))
+    }
+}
+
 /// No leaf has this position: positions are below `1 << KEY_WIDTH`.
 const NOWHERE: u64 = u64::MAX;
 
@@ -121,21 +178,6 @@ fn word_and_bit<const SHIFT: u32>(key: u64) -> (usize, u64) {
     ((index >> 6) as usize, 1 << (index & 63))
 }
 
-/// The part of the keys from `key` to before `end` that shares a bitmap word with `key`: the word,
-/// the bits in it, and the key behind them.
-#[inline]
-fn part_of_word<const SHIFT: u32>(key: u64, end: u64) -> (usize, u64, u64) {
-    let (word, lowest) = word_and_bit::<SHIFT>(key);
-    let room = 64 - (key & 63);
-    let count = (end - key).min(room);
-    let bits = match count {
-        64 => u64::MAX,
-        _ => ((1 << count) - 1) * lowest,
-    };
-
-    (word, bits, key + count)
-}
-
 /// The slot for a key in a table of `level`.
 #[inline]
 fn slot_of<const SHIFT: u32>(key: u64, level: u32) -> usize {
@@ -168,24 +210,49 @@ impl<M: NodeMem, const SHIFT: u32> Tree<M, SHIFT> {
         true
     }
 
-    /// Removes `count` keys from `first` on; tells how many of them were there.
-    pub fn remove_run(&mut self, first: u64, count: u64) -> u64 {
-        let end = first.saturating_add(count);
-        let mut key = first;
+    /// Removes runs of keys, each given by its first key and their number; tells how many keys were
+    /// there. Cheapest where those that share a word of a bitmap, 64 of them, follow each other.
+    #[inline]
+    pub fn remove_runs(&mut self, runs: impl Iterator<Item = (u64, u64)>) -> u64 {
+        let mut pending = Pending::new();
         let mut removed = 0;
 
-        while key < end {
-            let (word, bits, next) = part_of_word::<SHIFT>(key, end);
-
-            if key >> Geometry::<SHIFT>::BITMAP_BITS == self.position || self.seek(key) {
-                let old = self.mem.load(self.leaf, word);
-
-                removed += u64::from((old & bits).count_ones());
-                self.mem.store(self.leaf, word, old & !bits);
+        // Iterators that are made of others are quicker inside out.
+        runs.for_each(|(first, count)| {
+            if !pending.join(first, count) {
+                removed += self.remove_run(&mut pending, first, count);
             }
-            key = next;
+        });
+        removed + self.remove_word(&pending)
+    }
+
+    #[inline]
+    fn remove_run(&mut self, pending: &mut Pending, first: u64, count: u64) -> u64 {
+        let end = first.saturating_add(count);
+        let (mut key, mut removed) = (first, 0);
+
+        while key < end {
+            let full = pending.replace(key, end);
+
+            removed += self.remove_word(&full);
+            key = pending.end(end);
         }
         removed
+    }
+
+    fn remove_word(&mut self, keys: &Pending) -> u64 {
+        let first = keys.first();
+
+        if keys.bits == 0
+            || first >> Geometry::<SHIFT>::BITMAP_BITS != self.position && !self.seek(first)
+        {
+            return 0;
+        }
+        let (word, _) = word_and_bit::<SHIFT>(first);
+        let old = self.mem.load(self.leaf, word);
+
+        self.mem.store(self.leaf, word, old & !keys.bits);
+        (old & keys.bits).count_ones().into()
     }
 
     /// Tells whether a key is in the tree.
@@ -316,26 +383,72 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
         Ok(true)
     }
 
-    /// Inserts `count` keys from `first` on; those that are there already are left as they are.
+    /// Inserts runs of keys, each given by its first key and their number; those that are there already
+    /// are left as they are. Cheapest where those that share a word of a bitmap, 64 of them, follow
+    /// each other.
     ///
     /// On an error none of them is in the tree.
-    pub fn insert_run(&mut self, first: u64, count: u64) -> Result<(), InsertError> {
+    #[inline]
+    pub fn insert_runs(
+        &mut self,
+        runs: impl Iterator<Item = (u64, u64)> + Clone,
+    ) -> Result<(), InsertError> {
+        self.try_insert_runs(runs.clone()).inspect_err(|_| {
+            self.remove_runs(runs);
+        })
+    }
+
+    #[inline]
+    fn try_insert_runs(
+        &mut self,
+        runs: impl Iterator<Item = (u64, u64)>,
+    ) -> Result<(), InsertError> {
+        let mut pending = Pending::new();
+
+        let mut result = Ok(());
+
+        // As in `remove_runs()`.
+        runs.for_each(|(first, count)| {
+            if !pending.join(first, count) && result.is_ok() {
+                result = self.insert_run(&mut pending, first, count);
+            }
+        });
+        result?;
+        self.insert_word(&pending)
+    }
+
+    #[inline]
+    fn insert_run(
+        &mut self,
+        pending: &mut Pending,
+        first: u64,
+        count: u64,
+    ) -> Result<(), InsertError> {
         let end = first.checked_add(count).ok_or(InsertError::Range)?;
         let mut key = first;
 
         while key < end {
-            if key >> Geometry::<SHIFT>::BITMAP_BITS != self.position {
-                if let Err(error) = self.make_leaf(key) {
-                    self.remove_run(first, key - first);
-                    return Err(error);
-                }
-            }
-            let (word, bits, next) = part_of_word::<SHIFT>(key, end);
+            let full = pending.replace(key, end);
 
-            self.mem
-                .store(self.leaf, word, self.mem.load(self.leaf, word) | bits);
-            key = next;
+            self.insert_word(&full)?;
+            key = pending.end(end);
         }
+        Ok(())
+    }
+
+    fn insert_word(&mut self, keys: &Pending) -> Result<(), InsertError> {
+        let first = keys.first();
+
+        if keys.bits == 0 {
+            return Ok(());
+        }
+        if first >> Geometry::<SHIFT>::BITMAP_BITS != self.position {
+            self.make_leaf(first)?;
+        }
+        let (word, _) = word_and_bit::<SHIFT>(first);
+
+        self.mem
+            .store(self.leaf, word, self.mem.load(self.leaf, word) | keys.bits);
         Ok(())
     }
 

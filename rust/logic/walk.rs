@@ -152,48 +152,70 @@ impl<'a, M: NodeMem, P: Policy, const SHIFT: u32> Walk<'a, M, P, SHIFT> {
     fn next_word(&mut self) -> Option<Result<Step, P::Error>> {
         let frame = &mut self.path[0];
 
-        while frame.next < Geometry::<SHIFT>::WORDS {
-            let word = frame.next;
-            let bits = self.mem.load(frame.node, word);
+        let Some((word, bits)) = next_nonzero::<M, SHIFT>(self.mem, frame.node, frame.next) else {
+            frame.next = Geometry::<SHIFT>::WORDS;
+            return None;
+        };
+        frame.next = word + 1;
+        // A bitmap's first key has zeroes where the index goes.
+        let base = frame.base | (word as u64) << 6;
 
-            frame.next += 1;
-            if bits != 0 {
-                // A bitmap's first key has zeroes where the index goes.
-                let base = frame.base | (word as u64) << 6;
-
-                if let Err(error) = self.policy.word(frame.node, word, base, bits) {
-                    self.level = Geometry::<SHIFT>::DEPTH;
-                    return Some(Err(error));
-                }
-                return Some(Ok(Step::Word { base, bits }));
+        Some(match self.policy.word(frame.node, word, base, bits) {
+            Ok(()) => Ok(Step::Word { base, bits }),
+            Err(error) => {
+                self.level = Geometry::<SHIFT>::DEPTH;
+                Err(error)
             }
-        }
-        None
+        })
     }
 
     /// The next child of the current table.
     fn next_child(&mut self) -> Option<Frame> {
         let frame = self.path.get_mut(self.level as usize)?;
 
-        while frame.next < Geometry::<SHIFT>::WORDS {
-            let index = frame.next;
-            let child = PhysAddr::new(self.mem.load(frame.node, index));
+        let Some((index, child)) = next_nonzero::<M, SHIFT>(self.mem, frame.node, frame.next)
+        else {
+            frame.next = Geometry::<SHIFT>::WORDS;
+            return None;
+        };
+        frame.next = index + 1;
+        let level = frame.level - 1;
 
-            frame.next += 1;
-            if !child.is_null() {
-                let level = frame.level - 1;
-
-                return Some(Frame {
-                    node: child,
-                    level,
-                    index,
-                    next: 0,
-                    base: frame.base | (index as u64) << span_bits::<SHIFT>(level),
-                });
-            }
-        }
-        None
+        Some(Frame {
+            node: PhysAddr::new(child),
+            level,
+            index,
+            next: 0,
+            base: frame.base | (index as u64) << span_bits::<SHIFT>(level),
+        })
     }
+}
+
+/// Words that are looked at together where they are likely to be zero.
+const STRIDE: usize = 8;
+
+/// The first word of `node` from `word` on that is not zero, and what it is. Most of a tree is
+/// empty.
+#[inline]
+fn next_nonzero<M: NodeMem, const SHIFT: u32>(
+    mem: &M,
+    node: PhysAddr,
+    mut word: usize,
+) -> Option<(usize, u64)> {
+    while word < Geometry::<SHIFT>::WORDS {
+        let value = mem.load(node, word);
+
+        if value != 0 {
+            return Some((word, value));
+        }
+        word += 1;
+        while word + STRIDE <= Geometry::<SHIFT>::WORDS
+            && (word..word + STRIDE).fold(0, |any, word| any | mem.load(node, word)) == 0
+        {
+            word += STRIDE;
+        }
+    }
+    None
 }
 
 impl<M: NodeMem, P: Policy, const SHIFT: u32> Iterator for Walk<'_, M, P, SHIFT> {

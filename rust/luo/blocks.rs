@@ -25,6 +25,8 @@ use crate::logic::chain::Chain;
 use crate::logic::chain::ChainError;
 use crate::logic::chain::Layout;
 
+use super::list::List;
+
 /// Entries that fit into a block.
 const fn per_block<T>() -> usize {
     Layout::of::<T>().per_block() as usize
@@ -45,7 +47,7 @@ fn slot_range<T>(slot: usize) -> core::ops::Range<usize> {
 ///
 /// `next` of each block is the address of the one behind it, and zero in the last.
 pub(super) struct BlockSet<T> {
-    blocks: KVVec<Preserved>,
+    blocks: List<Preserved>,
     _entry: PhantomData<T>,
 }
 
@@ -53,7 +55,7 @@ impl<T: IntoBytes + Immutable> BlockSet<T> {
     /// An empty chain.
     pub(super) const fn new() -> Self {
         Self {
-            blocks: KVVec::new(),
+            blocks: List::new(),
             _entry: PhantomData,
         }
     }
@@ -79,7 +81,7 @@ impl<T: IntoBytes + Immutable> BlockSet<T> {
         let block = Preserved::new(PAGE_SIZE)?;
         let phys = block.phys();
 
-        self.blocks.push(block, GFP_KERNEL)?;
+        self.blocks.push(block)?;
         if let Some(before) = self.blocks.len().checked_sub(2) {
             self.update_header(before, |header| header.next = phys.get());
         }
@@ -164,7 +166,7 @@ impl fmt::Display for Trouble {
 ///
 /// Dropping it leaves the memory as it was found; [`Self::free`] gives it to the system.
 pub(super) struct HandedChain<T> {
-    blocks: KVVec<HandedBlock>,
+    blocks: List<HandedBlock>,
     entries: u64,
     _entry: PhantomData<T>,
 }
@@ -179,7 +181,7 @@ struct HandedBlock {
 
 /// Claims blocks as the walk along a chain comes to them.
 struct Claims {
-    blocks: RefCell<KVVec<HandedBlock>>,
+    blocks: RefCell<List<HandedBlock>>,
     trouble: Cell<Option<Trouble>>,
 }
 
@@ -208,7 +210,7 @@ impl Claims {
             memory,
             count: header.count as usize,
         };
-        if blocks.push(block, GFP_KERNEL).is_err() {
+        if blocks.push(block).is_err() {
             self.trouble.set(Some(Trouble::NoMemory));
             return None;
         }
@@ -220,7 +222,7 @@ impl<T: FromBytes> HandedChain<T> {
     /// Takes the chain that begins at `head`, if all of it is sound and nobody has any of it.
     pub(super) fn claim(head: u64) -> Result<Self, Trouble> {
         let claims = Claims {
-            blocks: RefCell::new(KVVec::new()),
+            blocks: RefCell::new(List::new()),
             trouble: Cell::new(None),
         };
         let walk = |phys: PhysAddr| claims.header(phys);

@@ -69,7 +69,7 @@ impl<F: HasToken> Files<F> {
         let mut by_token = Index::new();
         let tokens = self.list.iter().map(HasToken::token);
 
-        for (position, token) in tokens.chain([token]).enumerate() {
+        for (position, token) in Iterator::chain(tokens, [token]).enumerate() {
             by_token.insert(token, position)?;
         }
         self.by_token = Some(by_token);

@@ -29,6 +29,7 @@ mod files;
 mod flb;
 mod incoming;
 mod index;
+mod list;
 mod name;
 mod registry;
 mod session;

@@ -17,8 +17,6 @@ use kernel::fs::File;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use kernel::sync::atomic::AtomicFlag;
-use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::ArcBorrow;
 use kernel::sync::Mutex;
@@ -90,23 +88,14 @@ pub(super) fn start(luo: Preserved, flbs: Preserved) {
 /// What the name of a session's file in /proc begins with.
 const FILE_PREFIX: &[u8] = b"[luo_session] ";
 
-/// The name of a session's file in /proc.
-struct FileName([u8; FILE_PREFIX.len() + SESSION_NAME_LEN]);
+/// The name of a session's file in /proc, and at least one NUL.
+fn file_name(name: &SessionName) -> [u8; FILE_PREFIX.len() + SESSION_NAME_LEN] {
+    let mut bytes = [0; FILE_PREFIX.len() + SESSION_NAME_LEN];
+    let (prefix, rest) = bytes.split_at_mut(FILE_PREFIX.len());
 
-impl FileName {
-    fn new(name: &SessionName) -> Self {
-        let mut bytes = [0; FILE_PREFIX.len() + SESSION_NAME_LEN];
-        let (prefix, rest) = bytes.split_at_mut(FILE_PREFIX.len());
-
-        prefix.copy_from_slice(FILE_PREFIX);
-        rest.copy_from_slice(name.padded());
-        Self(bytes)
-    }
-
-    fn as_c_str(&self) -> &CStr {
-        // The name ends with a NUL, so there is one.
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
+    prefix.copy_from_slice(FILE_PREFIX);
+    rest.copy_from_slice(name.padded());
+    bytes
 }
 
 /// Makes a session and its file.
@@ -116,7 +105,7 @@ pub(super) fn create(name: SessionName) -> Result<ARef<File>> {
     let _gate = GATE.read();
     let session = Sessions::add(&mut OUTGOING.lock(), name)?;
 
-    anon_inode::new_file::<Outgoing>(FileName::new(&name).as_c_str(), session.clone())
+    anon_inode::new_file::<Outgoing>(&file_name(&name), session.clone())
         .inspect_err(|_| OUTGOING.lock().remove(&session))
 }
 
@@ -275,16 +264,27 @@ pub(super) struct Incoming {
 }
 
 struct IncomingState {
-    /// Whether there is a file for it.
-    retrieved: bool,
+    holder: Holder,
     files: IncomingFiles,
+}
+
+/// Who has the file of a session. There is one at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// There is no file.
+    Nobody,
+    /// It was made, but userspace has not got it. If it never does, then closing it says nothing
+    /// about the session.
+    Kernel,
+    /// It was retrieved.
+    User,
 }
 
 impl Incoming {
     /// Makes a session of what the previous kernel wrote down.
     pub(super) fn new(name: SessionName, files: IncomingFiles) -> Result<Arc<Self>> {
         let state = IncomingState {
-            retrieved: false,
+            holder: Holder::Nobody,
             files,
         };
 
@@ -304,51 +304,38 @@ impl Incoming {
 
     /// Makes a file for the session. `EINVAL` if there is one.
     pub(super) fn open(this: Arc<Self>) -> Result<Retrieved> {
-        let path = FileName::new(&this.name);
-        let handle = Arc::new(
-            Handle {
-                session: this.clone(),
-                accepted: AtomicFlag::new(false),
-            },
-            GFP_KERNEL,
-        )?;
         let mut inner = this.inner.lock();
 
-        if inner.retrieved {
+        if inner.holder != Holder::Nobody {
             return Err(EINVAL);
         }
-        let file = anon_inode::new_file::<Handle>(path.as_c_str(), handle.clone())?;
-        inner.retrieved = true;
-        Ok(Retrieved { file, handle })
+        let file = anon_inode::new_file::<Self>(&file_name(&this.name), this.clone())?;
+        inner.holder = Holder::Kernel;
+        drop(inner);
+        Ok(Retrieved {
+            file,
+            session: this,
+        })
     }
 }
 
-/// The file of an incoming session.
-pub(super) struct Handle {
-    session: Arc<Incoming>,
-    /// Whether userspace got the file. If not, then closing it says nothing about the session.
-    accepted: AtomicFlag,
-}
-
-/// A [`Handle`] that userspace has not seen yet.
+/// The file of an incoming session that userspace has not seen yet.
 pub(super) struct Retrieved {
     file: ARef<File>,
-    handle: Arc<Handle>,
+    session: Arc<Incoming>,
 }
 
 impl NewFile for Retrieved {
     fn accept(self) -> ARef<File> {
-        // Installing the file, which comes next, orders this before its release.
-        self.handle.accepted.store(true, Relaxed);
+        self.session.inner.lock().holder = Holder::User;
         self.file
     }
 }
 
-impl AnonFile for Handle {
+impl AnonFile for Incoming {
     type Ptr = Arc<Self>;
 
     fn ioctl(this: ArcBorrow<'_, Self>, call: &IoctlCall) -> Result {
-        let this = &this.session;
         let nr = known_number(call.cmd())?;
         let argument = Argument::new(call.arg())?;
 
@@ -388,21 +375,18 @@ impl AnonFile for Handle {
     /// Whoever closes a session has finished with it. If a handler does not agree, the session can
     /// be retrieved once more.
     fn release(this: Arc<Self>) {
-        let accepted = this.accepted.load(Relaxed);
-        let this = &this.session;
         let _gate = GATE.read();
+        let mut inner = this.inner.lock();
 
-        if !accepted {
-            this.inner.lock().retrieved = false;
+        if inner.holder != Holder::User {
+            inner.holder = Holder::Nobody;
             return;
         }
-        let finished = {
-            let mut inner = this.inner.lock();
-            let finished = inner.files.finish();
-
-            inner.retrieved = finished.is_ok();
-            finished
-        };
+        let finished = inner.files.finish();
+        if finished.is_err() {
+            inner.holder = Holder::Nobody;
+        }
+        drop(inner);
 
         match finished {
             Ok(()) => incoming::forget(&this.name),

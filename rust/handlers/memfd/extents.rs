@@ -9,11 +9,11 @@ use crate::abi::memfd::ExtentSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
 use crate::kernel::shmem::Filler;
+use crate::kho::Discard;
 use crate::kho::Restorer;
 use crate::logic::extents::Extent;
 use crate::logic::extents::Step;
 use crate::logic::memfd::File as Checked;
-use crate::logic::runs::Run;
 
 use super::incoming::put;
 use super::incoming::refused;
@@ -101,48 +101,31 @@ fn fill_split(
 }
 
 /// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[ExtentSer], taken: Progress, restorer: &mut Restorer) -> u64 {
+pub(super) fn discard(entries: &[ExtentSer], taken: Progress) -> u64 {
+    let mut discard = Discard::new();
     let mut missing = 0;
     let mut skip = taken.pages;
 
     for entry in entries.iter().skip(taken.entries) {
-        missing += u64::from(!discard_extent(entry, skip, restorer));
+        missing += u64::from(!discard_extent(entry, skip, &mut discard));
         skip = 0;
     }
-    missing
+    missing + discard.finish()
 }
 
 /// Frees the pages of an extent but for the first `skip`. False if that cannot be done to its end:
 /// what follows memory that is not there is left alone, or a wrong length would take for ever.
-fn discard_extent(entry: &ExtentSer, skip: u64, restorer: &mut Restorer) -> bool {
+fn discard_extent(entry: &ExtentSer, skip: u64, discard: &mut Discard) -> bool {
     // None of these numbers has more than 52 bits.
     let mut next = Pfn::new(entry.pfn().get() + skip);
     let end = Pfn::new(entry.pfn().get() + u64::from(entry.count));
-    let mut waiting: Option<Run> = None;
-    let mut complete = true;
 
     while next < end {
-        let block = restorer.order_at(next);
-        let (Some(order), Some(after)) = (
-            block,
-            block.and_then(|order| next.checked_add(1u64.checked_shl(order)?)),
-        ) else {
-            complete = false;
-            break;
-        };
-        if after > end {
-            complete = false;
-            break;
+        // A block that reaches beyond the extent is somebody else's, too.
+        match discard.block(next, end) {
+            Some(after) => next = after,
+            None => return false,
         }
-        if !waiting.as_mut().is_some_and(|run| run.extend(next, order)) {
-            if let Some(run) = waiting.replace(Run::single(next, order)) {
-                complete &= restorer.discard(&run) == 0;
-            }
-        }
-        next = after;
     }
-    if let Some(run) = waiting {
-        complete &= restorer.discard(&run) == 0;
-    }
-    complete
+    true
 }

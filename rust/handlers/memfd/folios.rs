@@ -4,13 +4,14 @@
 
 use kernel::prelude::*;
 
+use crate::abi::addr::Pfn;
 use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
 use crate::kernel::shmem::Filler;
+use crate::kho::Discard;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
-use crate::logic::runs::Run;
 
 use super::incoming::put;
 use super::incoming::refused;
@@ -47,31 +48,17 @@ pub(super) fn fill(
 }
 
 /// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[FolioSer], taken: Progress, restorer: &mut Restorer) -> u64 {
+pub(super) fn discard(entries: &[FolioSer], taken: Progress) -> u64 {
+    let mut discard = Discard::new();
     let mut missing = 0;
-    let mut waiting: Option<Run> = None;
 
     for entry in entries.iter().skip(taken.entries) {
         let pfn = entry.pfn();
+
         // Frame zero is a hole.
-        if pfn.get() == 0 {
-            continue;
-        }
-        let Some(order) = restorer.order_at(pfn) else {
+        if pfn.get() != 0 && discard.block(pfn, Pfn::new(u64::MAX)).is_none() {
             missing += 1;
-            continue;
-        };
-        if let Some(run) = &mut waiting {
-            if run.extend(pfn, order) {
-                continue;
-            }
-        }
-        if let Some(run) = waiting.replace(Run::single(pfn, order)) {
-            missing += restorer.discard(&run);
         }
     }
-    if let Some(run) = waiting {
-        missing += restorer.discard(&run);
-    }
-    missing
+    missing + discard.finish()
 }

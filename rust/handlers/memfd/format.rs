@@ -20,10 +20,9 @@ use crate::kernel::memfd::Record;
 use crate::kernel::page;
 use crate::kernel::shmem;
 use crate::kernel::shmem::Filler;
-use crate::kho::Restorer;
+use crate::kho::Batch;
 use crate::logic::extents::Cut;
 use crate::logic::memfd::File as Checked;
-use crate::logic::runs::Coalesce;
 use crate::logic::runs::Run;
 
 use super::incoming::Progress;
@@ -39,8 +38,11 @@ pub(super) trait Format:
     /// Whether this kernel writes it. It reads both.
     fn is_written() -> bool;
 
-    /// The blocks as which the memory of some entries is preserved. The same for the same entries.
-    fn runs(chunk: Chunk<'_, Self>) -> impl Iterator<Item = Run>;
+    /// Preserves the memory of some entries; all of it or none.
+    fn preserve(chunk: Chunk<'_, Self>, batch: &mut Batch) -> Result;
+
+    /// Takes [`Format::preserve`] of the same entries back.
+    fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch);
 
     /// Validates the entries, which the previous kernel wrote, and moves what they name into a new file.
     /// `taken` is kept up to date with what has found another owner.
@@ -51,7 +53,7 @@ pub(super) trait Format:
 
     /// Frees what `entries`, which the previous kernel wrote, name, but for what is `taken`. Returns how
     /// many of them name what was not preserved.
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64;
+    fn discard(entries: &[Self], taken: Progress) -> u64;
 }
 
 /// `liveupdate_memfd=extents`.
@@ -62,6 +64,14 @@ pub(in crate::handlers) fn write_extents(on: bool) {
     EXTENTS.store(on, Relaxed);
 }
 
+/// The folios of some entries, each a run of its own.
+#[inline]
+fn folios(chunk: Chunk<'_, FolioSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    chunk
+        .folios()
+        .map(|(start, order)| Run::single(start, order))
+}
+
 impl Format for FolioSer {
     const COMPATIBLE: &'static CStr = c"memfd-v2";
 
@@ -70,8 +80,13 @@ impl Format for FolioSer {
     }
 
     #[inline]
-    fn runs(chunk: Chunk<'_, Self>) -> impl Iterator<Item = Run> {
-        Coalesce::new(chunk.folios().map(|folio| (folio.pfn(), folio.order())))
+    fn preserve(chunk: Chunk<'_, Self>, batch: &mut Batch) -> Result {
+        batch.preserve_runs(folios(chunk))
+    }
+
+    #[inline]
+    fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch) {
+        batch.unpreserve_runs(folios(chunk));
     }
 
     fn fill(entries: &[Self], checked: &Checked, filler: &mut Filler<'_>, taken: &Taken) -> Result {
@@ -82,8 +97,8 @@ impl Format for FolioSer {
         Ok(entries.len())
     }
 
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
-        super::folios::discard(entries, taken, restorer)
+    fn discard(entries: &[Self], taken: Progress) -> u64 {
+        super::folios::discard(entries, taken)
     }
 }
 
@@ -96,6 +111,32 @@ fn large_order() -> u32 {
     }
 }
 
+/// Single pages among some extents, which scattered memory is made of. That they are, makes much
+/// simpler code.
+#[inline]
+fn single_pages(chunk: Chunk<'_, ExtentSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    let single = |extent: &&ExtentSer| extent.count == 1;
+
+    chunk
+        .entries()
+        .iter()
+        .filter(single)
+        .map(|extent| Run::single(extent.pfn(), 0))
+}
+
+/// The blocks as which the pages of other extents are preserved. The same for the same extents.
+#[inline]
+fn blocks(chunk: Chunk<'_, ExtentSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    let several = |extent: &&ExtentSer| extent.count != 1;
+    let order = large_order();
+
+    chunk
+        .entries()
+        .iter()
+        .filter(several)
+        .flat_map(move |extent| Cut::new(extent.pfn(), extent.count.into(), order, page::node_of))
+}
+
 impl Format for ExtentSer {
     const COMPATIBLE: &'static CStr = c"memfd-extents-v1";
 
@@ -103,13 +144,16 @@ impl Format for ExtentSer {
         EXTENTS.load(Relaxed)
     }
 
-    #[inline]
-    fn runs(chunk: Chunk<'_, Self>) -> impl Iterator<Item = Run> {
-        let order = large_order();
+    fn preserve(chunk: Chunk<'_, Self>, batch: &mut Batch) -> Result {
+        batch.preserve_runs(single_pages(chunk))?;
+        batch
+            .preserve_runs(blocks(chunk))
+            .inspect_err(|_| batch.unpreserve_runs(single_pages(chunk)))
+    }
 
-        chunk.entries().iter().flat_map(move |extent| {
-            Cut::new(extent.pfn(), extent.count.into(), order, page::node_of)
-        })
+    fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch) {
+        batch.unpreserve_runs(blocks(chunk));
+        batch.unpreserve_runs(single_pages(chunk));
     }
 
     fn fill(entries: &[Self], checked: &Checked, filler: &mut Filler<'_>, taken: &Taken) -> Result {
@@ -120,7 +164,7 @@ impl Format for ExtentSer {
         super::extents::pages(entries, checked)
     }
 
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
-        super::extents::discard(entries, taken, restorer)
+    fn discard(entries: &[Self], taken: Progress) -> u64 {
+        super::extents::discard(entries, taken)
     }
 }

@@ -22,7 +22,6 @@ use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::MappedPages;
 use crate::kho;
 use crate::kho::Handed;
-use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
 
@@ -203,7 +202,7 @@ impl<F: Format> Contents<F> {
 
 impl<F: Format> Drop for Contents<F> {
     fn drop(&mut self) {
-        let missing = F::discard(self.entries(), self.taken, &mut Restorer::new());
+        let missing = F::discard(self.entries(), self.taken);
 
         if missing != 0 {
             pr_warn!("memfd: {missing} entries in the table of a memfd were not preserved\n");

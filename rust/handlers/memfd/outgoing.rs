@@ -11,7 +11,6 @@ use zerocopy::FromBytes;
 use crate::abi::kho::KhoVmalloc;
 use crate::abi::memfd::MemfdSer;
 use crate::abi::memfd::ALL_SEALS;
-use crate::kernel::memfd::Chunk;
 use crate::kernel::memfd::PinnedFolios;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
@@ -156,33 +155,18 @@ impl<F: Format> Folios<F> {
             preserved: 0,
         };
         for chunk in this.pinned.chunks(usize::MAX, BATCH) {
-            preserve_chunk(chunk)?;
+            F::preserve(chunk, &mut Batch::begin()?)?;
             this.preserved += chunk.entries().len();
         }
         Ok(this)
     }
 }
 
-/// Preserves the folios of all of the entries, or of none.
-fn preserve_chunk<F: Format>(chunk: Chunk<'_, F>) -> Result {
-    let mut batch = Batch::begin()?;
-
-    for (done, run) in F::runs(chunk).enumerate() {
-        if let Err(error) = batch.preserve_run(&run) {
-            F::runs(chunk)
-                .take(done)
-                .for_each(|run| batch.unpreserve_run(&run));
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
 impl<F: Format> Drop for Folios<F> {
     fn drop(&mut self) {
         for chunk in self.pinned.chunks(self.preserved, BATCH) {
             match Batch::begin() {
-                Ok(mut batch) => F::runs(chunk).for_each(|run| batch.unpreserve_run(&run)),
+                Ok(mut batch) => F::unpreserve(chunk, &mut batch),
                 // There was a batch before, in which these were preserved.
                 Err(error) => pr_err!("memfd: cannot unpreserve folios: {error:?}\n"),
             }

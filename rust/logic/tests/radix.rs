@@ -10,16 +10,16 @@ use crate::logic::mem::for_each_shift;
 use crate::logic::mem::Memory;
 
 /// One operation on a tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Op {
     Insert(u64),
     Remove(u64),
     Contains(u64),
     /// Insertion with so many nodes left to allocate.
     Starved(u64, usize),
-    /// Runs, given by their first key and their length.
-    InsertRun(u64, u64),
-    RemoveRun(u64, u64),
+    /// Runs, given by their first key and their length, with so many nodes left to allocate.
+    InsertRuns(Vec<(u64, u64)>, usize),
+    RemoveRuns(Vec<(u64, u64)>),
 }
 
 /// Keys that share nodes with others and that lie far off.
@@ -32,15 +32,37 @@ fn any_key() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Runs in the same word of a bitmap, or not, next to each other in the list or not, that may overlap.
+fn any_runs() -> impl Strategy<Value = Vec<(u64, u64)>> {
+    let group = (
+        any_key(),
+        prop::collection::vec((0..300u64, 0..3u64), 0..20),
+    )
+        .prop_map(|(first, singles)| {
+            let single = |(near, count)| (first ^ near, count);
+            singles.into_iter().map(single).collect::<Vec<_>>()
+        });
+    let long = (any_key(), 0..300u64).prop_map(|run| Vec::from([run]));
+
+    prop::collection::vec(prop_oneof![group, long], 0..4).prop_map(|groups| groups.concat())
+}
+
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => any_key().prop_map(Op::Insert),
         2 => any_key().prop_map(Op::Remove),
         1 => any_key().prop_map(Op::Contains),
-        2 => (any_key(), 0..300u64).prop_map(|(key, count)| Op::InsertRun(key, count)),
-        2 => (any_key(), 0..300u64).prop_map(|(key, count)| Op::RemoveRun(key, count)),
         1 => (any_key(), 0..6usize).prop_map(|(key, left)| Op::Starved(key, left)),
+        4 => (any_runs(), prop_oneof![2 => Just(usize::MAX), 1 => 0..20usize])
+            .prop_map(|(runs, left)| Op::InsertRuns(runs, left)),
+        4 => any_runs().prop_map(Op::RemoveRuns),
     ]
+}
+
+/// The keys in runs, some more than once.
+fn keys_of(runs: &[(u64, u64)]) -> impl Iterator<Item = u64> + '_ {
+    runs.iter()
+        .flat_map(|(first, count)| *first..first.saturating_add(*count))
 }
 
 fn apply<const SHIFT: u32>(ops: &[Op]) {
@@ -50,28 +72,41 @@ fn apply<const SHIFT: u32>(ops: &[Op]) {
     let mut model = BTreeSet::new();
 
     for op in ops {
-        match *op {
-            Op::InsertRun(first, count) if wide(first.saturating_add(count)) => {
-                // A part of it may fit, but nothing of it may stay that was not there.
-                let before = model.len();
+        match op.clone() {
+            Op::InsertRuns(runs, left) => {
+                let keys: Vec<_> = keys_of(&runs).collect();
+                let fits = !keys.iter().copied().any(wide)
+                    && runs
+                        .iter()
+                        .all(|(first, count)| first.checked_add(*count).is_some());
 
-                if tree.insert_run(first, count).is_err() {
-                    model.retain(|key| *key < first || *key >= first.saturating_add(count));
-                    assert!(model.len() <= before);
-                } else {
-                    model.extend(first..first.saturating_add(count));
+                memory.left.set(left);
+                let inserted = tree.insert_runs(runs.iter().copied());
+                memory.left.set(usize::MAX);
+
+                match inserted {
+                    Ok(()) => {
+                        assert!(fits);
+                        model.extend(keys);
+                    }
+                    Err(error) => {
+                        assert!(!fits || left != usize::MAX, "refused without a reason");
+                        assert!(fits || left != usize::MAX || error == InsertError::Range);
+                        keys.iter().for_each(|key| assert!(!tree.contains(*key)));
+                        model.retain(|key| !keys.contains(key));
+                    }
                 }
             }
-            Op::InsertRun(first, count) => {
-                assert_eq!(tree.insert_run(first, count), Ok(()));
-                model.extend(first..first + count);
-            }
-            Op::RemoveRun(first, count) => {
-                let end = first.saturating_add(count);
-                let expected = model.range(first..end).count() as u64;
+            Op::RemoveRuns(runs) => {
+                let before = model.len();
 
-                assert_eq!(tree.remove_run(first, count), expected);
-                model.retain(|key| *key < first || *key >= end);
+                for key in keys_of(&runs) {
+                    model.remove(&key);
+                }
+                assert_eq!(
+                    tree.remove_runs(runs.into_iter()),
+                    (before - model.len()) as u64
+                );
             }
             Op::Insert(key) if wide(key) => {
                 assert_eq!(tree.insert(key), Err(InsertError::Range));

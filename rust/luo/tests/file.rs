@@ -102,7 +102,7 @@ static PICKY: Picky = Picky {
 static HANDLER: Handler<&'static Picky> = Handler::new(&PICKY);
 
 fn a_file() -> Result<ARef<File>> {
-    anon_inode::new_file::<Nothing>(c"[liveupdate_test]", KBox::new(0, GFP_KERNEL)?)
+    anon_inode::new_file::<Nothing>(b"[liveupdate_test]\0", KBox::new(0, GFP_KERNEL)?)
 }
 
 /// Preserves all files; the handler takes none from then on. [`None`] if live update is off.

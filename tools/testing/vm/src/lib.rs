@@ -48,4 +48,4 @@ pub use initramfs::Initramfs;
 pub use ktap::Ktap;
 pub use live_update::{LiveUpdate, SingleKernel};
 pub use splat::Splats;
-pub use vm::{Boot, Vm};
+pub use vm::{Boot, Late, Vm};

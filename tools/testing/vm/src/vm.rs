@@ -2,6 +2,7 @@
 
 //! One run of QEMU.
 
+use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::io::Write;
@@ -287,7 +288,11 @@ impl Vm {
 
     fn late(&self, what: &str) -> anyhow::Error {
         let seconds = self.deadline.as_secs();
-        anyhow::anyhow!("{}: {what} within {seconds} s\n{}", self.name, self.tail())
+        anyhow::Error::new(Late(format!(
+            "{}: {what} within {seconds} s\n{}",
+            self.name,
+            self.tail()
+        )))
     }
 
     fn tail(&self) -> String {
@@ -302,3 +307,15 @@ impl Vm {
         text
     }
 }
+
+/// A guest did not come to where it should be before its deadline.
+#[derive(Debug)]
+pub struct Late(String);
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Late {}

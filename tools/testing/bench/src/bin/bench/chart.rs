@@ -22,7 +22,9 @@ const PLOT_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 200.0;
 
 /// Colours that can be told apart by those who see fewer. How a curve is drawn says whose it is.
-const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"];
+const COLOURS: [&str; 6] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00",
+];
 
 /// A curve, by both logarithms.
 struct Curve {

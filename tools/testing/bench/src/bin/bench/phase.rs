@@ -26,7 +26,7 @@ pub(crate) enum Phase {
     Freeze,
     /// To the first line of the new kernel that has a time.
     Jump,
-    /// To the line of the new kernel that says how much memory it has.
+    /// To the line of the new kernel that says that the page allocator is up.
     Ingest,
     /// To the first instruction of userspace.
     Boot,

@@ -19,8 +19,13 @@ type Column<'a> = (Variant, i64, BTreeMap<&'a str, i64>);
 /// is above them.
 pub(crate) fn report(results: &Results, top: usize) -> String {
     let mut text = String::new();
-    let bases = results.bases().into_iter();
-    for run in bases.filter(|run| run.variant == Variant::Rust && run.time == Time::Instructions) {
+    // Each size of memory once, whichever kernels were measured.
+    let counted = results
+        .bases()
+        .into_iter()
+        .filter(|run| run.time == Time::Instructions);
+    let by_memory: BTreeMap<_, _> = counted.map(|run| (run.memory_mib, run)).collect();
+    for run in by_memory.into_values() {
         for phase in Phase::ALL.into_iter().filter(|phase| phase.has_base()) {
             let column = |variant| {
                 let run = Run { variant, ..run };
