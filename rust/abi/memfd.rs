@@ -7,6 +7,8 @@
 //! index. Of what kind they are, the compatible string tells: [`FolioSer`], as in mainline, or
 //! [`ExtentSer`], which are this implementation's own.
 
+use core::ffi::CStr;
+
 use zerocopy_derive::FromBytes;
 use zerocopy_derive::Immutable;
 use zerocopy_derive::IntoBytes;
@@ -17,11 +19,11 @@ use super::assert_layout;
 use super::kho::KhoVmalloc;
 
 /// Compatible string of the handler (`MEMFD_LUO_FH_COMPATIBLE`).
-pub const COMPATIBLE: &str = "memfd-v2";
+pub const COMPATIBLE: &CStr = c"memfd-v2";
 
 /// Compatible string of the handler of files that are described by extents
 /// (`MEMFD_LUO_EXTENTS_COMPATIBLE`).
-pub const COMPATIBLE_EXTENTS: &str = "memfd-extents-v1";
+pub const COMPATIBLE_EXTENTS: &CStr = c"memfd-extents-v1";
 
 /// The folio holds data of the user (`MEMFD_LUO_FOLIO_DIRTY`).
 pub const FOLIO_DIRTY: u16 = 1 << 0;

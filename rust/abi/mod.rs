@@ -3,8 +3,9 @@
 //! What one kernel leaves in memory for the next.
 //!
 //! One file per format. Everything here mirrors a C header of
-//! `include/linux/kho/abi/`, which is the source of truth: the constants below it assert the
-//! size of every structure and the offset of every field at compile time.
+//! `include/linux/kho/abi/`, which is the source of truth: each structure's size and the offset of each
+//! of its fields are asserted at compile time, here as numbers, for the host, and in the kernel's
+//! `abi_check` against the header.
 //!
 //! All integers are in the byte order of the machine; both kernels run on the same one.
 //! Nothing in here allocates, and nothing trusts what it describes: the validation of these

@@ -387,18 +387,24 @@ void lu_free_boot_memory(void *mem, size_t size)
 /* Runs @function in a thread that keeps out of everyone's way. */
 int lu_start_background(int (*function)(void *), const char *name)
 {
+	static const struct sched_param no_priority;
 	struct task_struct *task = kthread_create(function, NULL, "%s", name);
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	set_user_nice(task, MAX_NICE);
+	sched_setscheduler_nocheck(task, SCHED_IDLE, &no_priority);
 	wake_up_process(task);
 	return 0;
 }
 
-void lu_cond_resched(void)
+/*
+ * As cond_resched() is meant. That does nothing in a preemptible kernel; and with
+ * PREEMPT_LAZY, who waits for a thread of the kernel waits until the next tick.
+ */
+void lu_give_way(void)
 {
-	cond_resched();
+	if (need_resched() || tif_test_bit(TIF_NEED_RESCHED_LAZY))
+		schedule();
 }
 
 /* kexec_file. */

@@ -63,7 +63,7 @@ void lu_free_reserved_block(struct page *page, unsigned int order);
 void lu_adjust_managed_pages(struct page *page, unsigned long count);
 void lu_free_boot_memory(void *mem, size_t size);
 int lu_start_background(int (*function)(void *), const char *name);
-void lu_cond_resched(void);
+void lu_give_way(void);
 
 /* kexec_file. */
 int lu_kimage_add_scratch(struct kimage *image, void *array, size_t size);

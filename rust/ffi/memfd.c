@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -18,6 +19,15 @@
 
 #include "mm/internal.h"
 #include "memfd.h"
+
+/* What abi/memfd.rs asserts of MemfdSer. */
+static_assert(sizeof(struct memfd_luo_ser) == 48);
+static_assert(offsetof(struct memfd_luo_ser, pos) == 0);
+static_assert(offsetof(struct memfd_luo_ser, size) == 8);
+static_assert(offsetof(struct memfd_luo_ser, seals) == 16);
+static_assert(offsetof(struct memfd_luo_ser, flags) == 20);
+static_assert(offsetof(struct memfd_luo_ser, nr_folios) == 24);
+static_assert(offsetof(struct memfd_luo_ser, folios) == 32);
 
 /*
  * liveupdate_memfd=compatible|extents: how memfds are written down for the next

@@ -325,7 +325,7 @@ fn extents<const SHIFT: u32>(
         next = extent.index + extent.pages;
         let mut left = extent.pages;
         // Any length is possible, as every address of memory seems to be.
-        for step in extent.steps(0, 9, &order_of).flatten().take(100) {
+        for step in extent.pieces(9, &order_of).flatten().take(100) {
             assert!((step.pfn.get() | step.index).trailing_zeros() >= step.order);
             left = left.checked_sub(step.pages()).expect("it fits");
         }
@@ -358,7 +358,7 @@ pub fn memfd(data: &[u8]) {
         let (mut next, mut failed) = (0, false);
 
         extents(&file, rest, order_of);
-        let _ = file.check_array(u64::from({ ser.folios }.total_pages));
+        let _ = file.check_array(u64::from({ ser.folios }.total_pages), 16);
         for folio in file.folios(&entries, order_of).merged(9) {
             assert!(!failed, "goes on after an error");
             match folio {

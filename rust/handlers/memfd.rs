@@ -60,7 +60,7 @@ pub(super) fn init() -> Result {
         Err(error) if error == EOPNOTSUPP => Ok(()),
         Err(error) => {
             pr_err!(
-                "memfd: could not register the handlers: {error:?}; memfds cannot be preserved\n"
+                "memfd: could not register the handlers: {error:?}; memfds may not be preserved\n"
             );
             Err(error)
         }

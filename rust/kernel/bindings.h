@@ -52,6 +52,7 @@ static const unsigned long LU_NODES_MASK = NODES_MASK;
 static const unsigned long LU_ZONEID_PGSHIFT = ZONEID_PGSHIFT;
 static const unsigned long LU_ZONEID_MASK = ZONEID_MASK;
 static const unsigned int LU_MAX_PAGE_ORDER = MAX_PAGE_ORDER;
+static const unsigned int LU_MAX_FOLIO_ORDER = MAX_FOLIO_ORDER;
 #ifdef CONFIG_ARM64
 static const unsigned long LU_PAGE_OFFSET = PAGE_OFFSET;
 static const unsigned long LU_VMEMMAP_START = VMEMMAP_START;

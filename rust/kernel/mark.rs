@@ -18,6 +18,7 @@ use crate::abi::PAGE_SIZE;
 
 use super::bindings;
 use super::direct_map;
+use super::page;
 use super::page::zone_of;
 use super::taken::TakenPages;
 
@@ -80,7 +81,7 @@ impl Marks {
     #[inline]
     pub(crate) fn find(&mut self, pfn: Pfn) -> Option<MarkedPage> {
         let page = self.page(pfn)?;
-        // SAFETY: The page exists. As an atomic load, which would be a call to C.
+        // SAFETY: The page exists. This is an atomic load, which as such would be a call to C.
         let private = unsafe { private_ptr(page.as_ptr()).read_volatile() } as u64;
 
         if private >> 32 != PRESERVED {
@@ -184,15 +185,31 @@ impl MarkedPage {
     /// The same if the block is of `order`.
     #[inline]
     fn take_as(self, order: u32) -> Option<TakenPages> {
+        // Up to that order, zones are aligned.
+        if order > page::max_order() && !self.is_in_one_zone(order) {
+            return None;
+        }
         if !self.exchange(mark_of(PRESERVED, order), 0) {
             return None;
         }
-        // SAFETY: The block has just lost its mark to us.
+        // SAFETY: The block has just lost its mark to us, and is in one zone.
         Some(unsafe { TakenPages::new(self.page, order) })
     }
 
-    /// Replaces the mark by that of a claim.
+    #[cold]
+    fn is_in_one_zone(&self, order: u32) -> bool {
+        let first = direct_map::pfn_of(self.page.as_ptr());
+        let last = Pfn::new(first.get() + (1 << order) - 1);
+        // The whole block was found to be RAM.
+        NonNull::new(direct_map::page_of(last))
+            .is_some_and(|last| zone_of(last) == zone_of(self.page))
+    }
+
+    /// Replaces the mark by that of a claim. [`None`] also if the block does not lie in one zone.
     pub(crate) fn claim(self) -> Option<ClaimedPages> {
+        if self.order > page::max_order() && !self.is_in_one_zone(self.order) {
+            return None;
+        }
         self.exchange(mark_of(PRESERVED, self.order), mark_of(CLAIMED, self.order))
             .then_some(ClaimedPages(self))
     }
@@ -246,7 +263,8 @@ impl ClaimedPages {
 
     /// Turns the claim into possession of the pages.
     pub(crate) fn take(self) -> TakenPages {
-        // SAFETY: By the type invariant the block is ours; the mark goes away below.
+        // SAFETY: By the type invariant the block is ours; the mark goes away below. Whether it is in
+        // one zone was looked at when it was claimed.
         let taken = unsafe { TakenPages::new(self.0.page, self.0.order) };
         private_of(self.0.page).store(0, Relaxed);
         mem::forget(self);

@@ -34,14 +34,24 @@ use super::shmem::ShmemFile;
 const MIN_WINDOW: u64 = 1 << 5;
 const WINDOW: u64 = 1 << 16;
 
-/// Makes an empty memfd without a name, that may be sealed.
+/// Seals that sealing the mode of an executable file implies.
+const IMPLIED: u32 = bindings::F_SEAL_SHRINK
+    | bindings::F_SEAL_GROW
+    | bindings::F_SEAL_WRITE
+    | bindings::F_SEAL_FUTURE_WRITE;
+
+/// Makes an empty memfd without a name, that may be sealed, and is about to get `seals`.
 ///
-/// C counterpart: `memfd_alloc_file("", MFD_ALLOW_SEALING)`.
-pub(crate) fn create() -> Result<ARef<File>> {
+/// C counterpart: `memfd_alloc_file("")`.
+pub(crate) fn create(seals: u32) -> Result<ARef<File>> {
+    // Had the file been executable when its mode was sealed, then it would have the others, too. If a
+    // file that is executable got this seal here, it could never be written to again.
+    let flags = match seals & bindings::F_SEAL_EXEC != 0 && seals & IMPLIED != IMPLIED {
+        true => bindings::MFD_NOEXEC_SEAL,
+        false => bindings::MFD_ALLOW_SEALING,
+    };
     // SAFETY: The name is a C string.
-    let file = from_err_ptr(unsafe {
-        bindings::memfd_alloc_file(c"".as_char_ptr(), bindings::MFD_ALLOW_SEALING)
-    })?;
+    let file = from_err_ptr(unsafe { bindings::memfd_alloc_file(c"".as_char_ptr(), flags) })?;
     let file = NonNull::new(file).ok_or(ENOMEM)?;
     // SAFETY: The file is new and comes with one reference, which becomes that of the result.
     // Nobody else knows it, so that nobody uses its position.
@@ -128,7 +138,13 @@ impl Drop for Window {
 }
 
 /// How pinned folios are written down for the next kernel: one entry for each, or for several.
-pub(crate) trait Record: Copy {
+///
+/// # Safety
+///
+/// [`Record::frames`] is what the entry was made of: from the frame that [`Record::new`] was given to
+/// behind the pages that it and [`Record::add`] were given, if [`Record::JOINS`]; else from that frame
+/// to behind it.
+pub(crate) unsafe trait Record: Copy {
     /// Whether an entry may be of several folios that follow each other in memory.
     const JOINS: bool;
 
@@ -146,7 +162,8 @@ pub(crate) trait Record: Copy {
 /// What all entries say: pinned folios are [made durable](shmem::make_durable).
 const FLAGS: u16 = FOLIO_DIRTY | FOLIO_UPTODATE;
 
-impl Record for FolioSer {
+// SAFETY: The frame is stored, all 52 bits of it or there is no entry.
+unsafe impl Record for FolioSer {
     const JOINS: bool = false;
 
     #[inline]
@@ -163,7 +180,8 @@ impl Record for FolioSer {
     }
 }
 
-impl Record for ExtentSer {
+// SAFETY: As above; the number of pages is stored, too, and the caller sees to it that it fits.
+unsafe impl Record for ExtentSer {
     const JOINS: bool = true;
 
     #[inline]
@@ -243,7 +261,8 @@ impl<R: Record> PinnedFolios<R> {
             // First, so that no pin is without an entry.
             self.reserve(pin::BATCH, next, pages)?;
             found.refill(mapping, next, pages - 1);
-            while let Some(folio) = found.next() {
+            // SAFETY: The folio is not looked at any more once its pin is given back.
+            while let Some(folio) = unsafe { found.next() } {
                 let flags = folio.flags();
 
                 match self.push(folio, folio.order_by(flags), next, pages) {

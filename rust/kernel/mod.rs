@@ -9,6 +9,7 @@
     allow(dead_code, reason = "LUO and its handlers use all of it")
 )]
 
+mod abi_check;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod anon_inode;
 pub(crate) mod bindings;

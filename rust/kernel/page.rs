@@ -244,3 +244,9 @@ pub(crate) fn peek(phys: PhysAddr) -> Option<&'static [u8]> {
 pub(crate) const fn max_order() -> u32 {
     bindings::LU_MAX_PAGE_ORDER
 }
+
+/// The highest order of a folio (`MAX_FOLIO_ORDER`).
+#[inline]
+pub(crate) const fn max_folio_order() -> u32 {
+    bindings::LU_MAX_FOLIO_ORDER
+}

@@ -85,13 +85,17 @@ impl Found {
     /// The next folio, with its pin, which is the caller's from now on.
     ///
     /// [`None`] if there is no folio left, or it may not stay where it is: then it is still here.
+    ///
+    /// # Safety
+    ///
+    /// The result is not used after its pin was given back.
     #[inline]
-    pub(super) fn next<'a>(&mut self) -> Option<&'a Folio> {
+    pub(super) unsafe fn next<'a>(&mut self) -> Option<&'a Folio> {
         if self.next >= self.end {
             return None;
         }
         let folio = *self.folios.get(self.next)?;
-        // SAFETY: By the type invariant the folio is pinned. Its users keep that pin.
+        // SAFETY: By the type invariant the folio is pinned, and the caller promises that it stays so.
         let folio: &'a Folio = unsafe { Folio::from_ptr(folio) };
 
         if !self.may_stay(folio) {

@@ -7,15 +7,16 @@ use kernel::prelude::*;
 
 use super::bindings;
 
-/// Lets others run, if they have been waiting. Sleeps. C counterpart: `cond_resched()`.
-pub(crate) fn yield_to_others() {
+/// Lets others run, if they are waiting. Sleeps. C counterpart: `cond_resched()`.
+pub(crate) fn give_way() {
     // SAFETY: No preconditions.
-    unsafe { bindings::lu_cond_resched() };
+    unsafe { bindings::lu_give_way() };
 }
 
-/// Runs `function` once, in a thread of the lowest ordinary priority.
+/// Runs `function` once, in a thread that runs when nobody else wants to, or next to nothing of the
+/// time.
 ///
-/// C counterpart: `kthread_run()` and `set_user_nice()`.
+/// C counterpart: `kthread_run()`, with the policy `SCHED_IDLE`.
 pub(crate) fn run_in_background(
     function: extern "C" fn(*mut c_void) -> c_int,
     name: &'static CStr,

@@ -136,7 +136,7 @@ impl Discard {
         if order <= max_order() {
             taken.free(&mut self.managed);
         } else {
-            drop(taken.into_folio(&mut self.managed));
+            drop(taken.split(max_order(), &mut self.managed));
         }
     }
 }

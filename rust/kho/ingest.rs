@@ -271,7 +271,7 @@ fn mark_all(found: &Found, pages: &RamPages) {
 }
 
 /// Pages that [`release_holes`] gives back before others may run.
-const RELEASE_AT_A_TIME: u64 = 1024;
+const RELEASE_AT_A_TIME: u64 = 64;
 
 /// Whether [`release_holes`] has something to do.
 pub(super) fn has_holes() -> bool {
@@ -300,7 +300,7 @@ pub(crate) fn release_holes() -> u64 {
             return freed - first;
         }
         drop(guard);
-        thread::yield_to_others();
+        thread::give_way();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::mark::MarkedPage;
 use crate::kernel::mark::Marks;
+use crate::kernel::page::max_folio_order;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::taken::LivePages;
 use crate::kernel::taken::ManagedPages;
@@ -51,18 +52,34 @@ impl Restorer {
         }
     }
 
-    /// Restores what was preserved as blocks of `block_order` from `pfn` on as one folio of `order`.
+    /// Restores blocks of `block_order` from `pfn` on as one folio of `order`.
     ///
-    /// [`None`] if these blocks are not all preserved and waiting, or there is no such folio.
+    /// [`None`] if they are not all preserved and waiting, or cannot be one folio. Nothing has changed
+    /// then.
     #[inline]
     pub(crate) fn restore(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<OwnedFolio> {
-        match self.marks.take(pfn, block_order, order) {
-            Some(taken) => Some(taken.into_folio(&mut self.managed)),
-            None => {
-                refuse(pfn);
-                None
-            }
+        let folio = self.restore_if_together(pfn, block_order, order);
+
+        if folio.is_none() {
+            refuse(pfn);
         }
+        folio
+    }
+
+    /// The same, with nothing in the log.
+    #[inline]
+    pub(crate) fn restore_if_together(
+        &mut self,
+        pfn: Pfn,
+        block_order: u32,
+        order: u32,
+    ) -> Option<OwnedFolio> {
+        if order > max_folio_order() {
+            return None;
+        }
+        let taken = self.marks.take(pfn, block_order, order)?;
+
+        Some(taken.into_folio(&mut self.managed))
     }
 
     /// Restores what was preserved as a block of `block_order` at `pfn` as folios of `order`, which is

@@ -3,7 +3,7 @@
 //! Files that are described by extents: pages that follow each other in memory and in the file.
 //!
 //! Outgoing, [`Cut`] says as which blocks the pages of an extent are preserved. Incoming,
-//! [`Extents`] validates the description, and [`Steps`] finds out how the pages were cut and which
+//! [`Extents`] validates the description, and [`Pieces`] finds out how the pages were cut and which
 //! folios they can become. The cut of the other kernel need not be that of this one.
 
 use core::iter::FusedIterator;
@@ -15,6 +15,7 @@ use crate::abi::memfd::PFN_BITS;
 
 use super::memfd::File;
 use super::memfd::MemfdError;
+use super::memfd::Piece;
 use super::runs::Run;
 
 /// Iterator over the runs of blocks as which a range of pages is preserved: blocks of one large
@@ -109,7 +110,7 @@ impl<F: FnMut(Pfn) -> i32> Iterator for Cut<F> {
 impl<F: FnMut(Pfn) -> i32> FusedIterator for Cut<F> {}
 
 /// An extent whose place in the file was found to be sound. Whether it is preserved memory is found
-/// out by [`Extent::steps`].
+/// out by [`Extent::pieces`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Position in the array.
@@ -192,57 +193,28 @@ impl Iterator for Extents<'_> {
 }
 
 impl Extent {
-    /// Goes through the pages from `done` on, a multiple of what the steps before it have covered.
+    /// Goes through the pages.
     ///
     /// `order_of` tells the order of the preserved block that begins at a page, or [`None`]
     /// where none does; it must say so for pages that do not exist, too. Folios are of
     /// `max_order` at most.
-    pub fn steps<F>(&self, done: u64, max_order: u32, order_of: F) -> Steps<F>
+    pub fn pieces<F>(&self, max_order: u32, order_of: F) -> Pieces<F>
     where
         F: FnMut(Pfn) -> Option<u32>,
     {
-        let done = done.min(self.pages);
-
-        Steps {
+        Pieces {
             at: self.at,
-            // Within the extent, whose end was checked.
-            next: Pfn::new(self.pfn.get() + done),
-            index: self.index + done,
-            left: self.pages - done,
+            next: self.pfn,
+            index: self.index,
+            left: self.pages,
             max_order,
             order_of,
         }
     }
 }
 
-/// A piece of an extent: one folio that is made of one block or several, or one block of which
-/// several folios are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// First page.
-    pub pfn: Pfn,
-    /// Offset in the file, in pages.
-    pub index: u64,
-    /// Order of the preserved block or blocks.
-    pub block_order: u32,
-    /// Order of the folio or folios.
-    pub order: u32,
-}
-
-impl Step {
-    /// Length in pages.
-    #[inline]
-    pub const fn pages(&self) -> u64 {
-        if self.order > self.block_order {
-            1 << self.order
-        } else {
-            1 << self.block_order
-        }
-    }
-}
-
-/// Iterator over the [`Step`]s that an extent takes. After an error it ends.
-pub struct Steps<F> {
+/// Iterator over the [`Piece`]s that an extent becomes. After an error it ends.
+pub struct Pieces<F> {
     /// Position of the extent in the array.
     at: u64,
     /// The next page, where it is in the file, and how many there are.
@@ -253,9 +225,9 @@ pub struct Steps<F> {
     order_of: F,
 }
 
-impl<F: FnMut(Pfn) -> Option<u32>> Steps<F> {
+impl<F: FnMut(Pfn) -> Option<u32>> Pieces<F> {
     #[inline]
-    fn step(&mut self) -> Result<Step, MemfdError> {
+    fn step(&mut self) -> Result<Piece, MemfdError> {
         let (at, pfn, index) = (self.at, self.next, self.index);
         let block_order = (self.order_of)(pfn).ok_or(MemfdError::NotPreserved { at, pfn })?;
         let misaligned = MemfdError::FolioMisaligned {
@@ -277,7 +249,7 @@ impl<F: FnMut(Pfn) -> Option<u32>> Steps<F> {
             block_order + self.followers(block_order, fit)
         };
 
-        Ok(Step {
+        Ok(Piece {
             pfn,
             index,
             block_order,
@@ -304,8 +276,8 @@ impl<F: FnMut(Pfn) -> Option<u32>> Steps<F> {
     }
 }
 
-impl<F: FnMut(Pfn) -> Option<u32>> Iterator for Steps<F> {
-    type Item = Result<Step, MemfdError>;
+impl<F: FnMut(Pfn) -> Option<u32>> Iterator for Pieces<F> {
+    type Item = Result<Piece, MemfdError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

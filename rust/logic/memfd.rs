@@ -4,7 +4,6 @@
 //!
 //! [`File::check`] validates what describes the file, [`File::folios`] each of its folios, and
 //! [`File::extents`] each of its extents where it has those instead.
-//! The caller is to run the latter over all of them once before it takes the first into use.
 
 use core::fmt;
 
@@ -213,9 +212,9 @@ impl<const SHIFT: u32> File<SHIFT> {
         })
     }
 
-    /// Checks that an array of `pages` pages has room for all folios.
-    pub fn check_array(&self, pages: u64) -> Result<(), MemfdError> {
-        let found = pages.saturating_mul(1 << SHIFT) / core::mem::size_of::<FolioSer>() as u64;
+    /// Checks that an array of `pages` pages has room for all entries of `size` bytes, not zero.
+    pub fn check_array(&self, pages: u64, size: usize) -> Result<(), MemfdError> {
+        let found = pages.saturating_mul(1 << SHIFT) / size as u64;
 
         if found < self.nr_folios {
             return Err(MemfdError::ShortArray {
@@ -272,6 +271,51 @@ impl<const SHIFT: u32> File<SHIFT> {
     }
 }
 
+/// What becomes of preserved blocks of a file: one folio that is made of one block or several, or one
+/// block of which several folios are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// First page.
+    pub pfn: Pfn,
+    /// Offset in the file, in pages.
+    pub index: u64,
+    /// Order of the preserved block or blocks.
+    pub block_order: u32,
+    /// Order of the folio or folios.
+    pub order: u32,
+}
+
+impl Piece {
+    /// Length in pages.
+    #[inline]
+    pub const fn pages(&self) -> u64 {
+        if self.order > self.block_order {
+            1 << self.order
+        } else {
+            1 << self.block_order
+        }
+    }
+
+    /// The blocks, each by itself.
+    pub fn blocks(&self) -> impl Iterator<Item = Self> {
+        let Self {
+            pfn,
+            index,
+            block_order,
+            ..
+        } = *self;
+        let count = self.pages() >> block_order;
+
+        (0..count).map(move |number| Self {
+            // Within the piece, which is memory.
+            pfn: Pfn::new(pfn.get() + (number << block_order)),
+            index: index + (number << block_order),
+            block_order,
+            order: block_order,
+        })
+    }
+}
+
 /// A folio that was found to be sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folio {
@@ -290,6 +334,21 @@ pub struct Folio {
 }
 
 impl Folio {
+    /// How it is restored, with folios of at most `max_order`.
+    #[inline]
+    pub const fn piece(&self, max_order: u32) -> Piece {
+        Piece {
+            pfn: self.pfn,
+            index: self.index,
+            block_order: self.block_order,
+            order: if self.order < max_order {
+                self.order
+            } else {
+                max_order
+            },
+        }
+    }
+
     /// Number of entries in the array, which follow each other.
     #[inline]
     pub const fn entries(&self) -> usize {

@@ -243,6 +243,8 @@ struct IncomingFile {
     data: u64,
     /// Found when it is needed: its module may be loaded late.
     handler: Option<HandlerRef>,
+    /// That there is no handler is in the log.
+    warned: bool,
     stage: Stage,
 }
 
@@ -257,13 +259,13 @@ impl IncomingFile {
         if self.handler.is_none() {
             self.handler = registry::handler_named(&self.name);
         }
-        self.handler.as_ref().ok_or_else(|| {
+        if self.handler.is_none() && !core::mem::replace(&mut self.warned, true) {
             pr_warn!(
                 "LUO: no handler for '{}' is registered; load its module and try again\n",
                 self.name
             );
-            ENOENT
-        })
+        }
+        self.handler.as_ref().ok_or(ENOENT)
     }
 
     fn retrieve(&mut self) -> Result<ARef<File>> {
@@ -372,6 +374,7 @@ impl IncomingFiles {
             name,
             data,
             handler: None,
+            warned: false,
             stage: Stage::Waiting,
         };
 

@@ -12,10 +12,9 @@ use crate::kernel::shmem::Filler;
 use crate::kho::Discard;
 use crate::kho::Restorer;
 use crate::logic::extents::Extent;
-use crate::logic::extents::Step;
 use crate::logic::memfd::File as Checked;
 
-use super::incoming::put;
+use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
 use super::incoming::Taken;
@@ -55,47 +54,19 @@ fn fill_extent(
 ) -> Result {
     let mut marks = Marks::new();
     let uptodate = extent.flags & FOLIO_UPTODATE != 0;
-    let steps = extent.steps(0, filler.max_order(), |pfn| Some(marks.find(pfn)?.order()));
+    let pieces = extent.pieces(filler.max_order(), |pfn| Some(marks.find(pfn)?.order()));
     let mut done = 0;
 
-    for step in steps {
-        let step = step.map_err(refused)?;
-        done += step.pages();
-        let after = Progress {
-            entries: extent.at as usize,
-            pages: done,
-        };
+    for piece in pieces {
+        let piece = piece.map_err(refused)?;
 
-        if step.order < step.block_order {
-            fill_split(&step, uptodate, restorer, filler, || taken.set(after))?;
-        } else {
-            let folio = restorer
-                .restore(step.pfn, step.block_order, step.order)
-                .ok_or(EIO)?;
-            taken.set(after);
-            put(filler, folio, step.order, step.index, uptodate)?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes several folios of one block. Tells when it has the block.
-fn fill_split(
-    step: &Step,
-    uptodate: bool,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    has_block: impl FnOnce(),
-) -> Result {
-    let folios = restorer
-        .restore_split(step.pfn, step.block_order, step.order)
-        .ok_or(EIO)?;
-    let mut index = step.index;
-
-    has_block();
-    for folio in folios {
-        put(filler, folio, step.order, index, uptodate)?;
-        index += 1 << step.order;
+        put_piece(&piece, uptodate, restorer, filler, |blocks| {
+            taken.set(Progress {
+                entries: extent.at as usize,
+                pages: done + (blocks << piece.block_order),
+            });
+        })?;
+        done += piece.pages();
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::kho::Discard;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 
-use super::incoming::put;
+use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
 use super::incoming::Taken;
@@ -34,15 +34,19 @@ pub(super) fn fill(
     for folio in folios {
         let folio = folio.map_err(refused)?;
         let uptodate = folio.flags & FOLIO_UPTODATE != 0;
-        let owned = restorer
-            .restore(folio.pfn, folio.block_order, folio.order)
-            .ok_or(EIO)?;
 
-        taken.set(Progress {
-            entries: folio.at as usize + folio.entries(),
-            pages: 0,
-        });
-        put(filler, owned, folio.order, folio.index, uptodate)?;
+        put_piece(
+            &folio.piece(filler.max_order()),
+            uptodate,
+            &mut restorer,
+            filler,
+            |entries| {
+                taken.set(Progress {
+                    entries: folio.at as usize + entries as usize,
+                    pages: 0,
+                });
+            },
+        )?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::KnownLayout;
 
+use crate::abi::memfd as abi;
 use crate::abi::memfd::ExtentSer;
 use crate::abi::memfd::FolioSer;
 use crate::kernel::memfd::Chunk;
@@ -73,7 +74,7 @@ fn folios(chunk: Chunk<'_, FolioSer>) -> impl Iterator<Item = Run> + Clone + '_ 
 }
 
 impl Format for FolioSer {
-    const COMPATIBLE: &'static CStr = c"memfd-v2";
+    const COMPATIBLE: &'static CStr = abi::COMPATIBLE;
 
     fn is_written() -> bool {
         !EXTENTS.load(Relaxed)
@@ -138,7 +139,7 @@ fn blocks(chunk: Chunk<'_, ExtentSer>) -> impl Iterator<Item = Run> + Clone + '_
 }
 
 impl Format for ExtentSer {
-    const COMPATIBLE: &'static CStr = c"memfd-extents-v1";
+    const COMPATIBLE: &'static CStr = abi::COMPATIBLE_EXTENTS;
 
     fn is_written() -> bool {
         EXTENTS.load(Relaxed)

@@ -22,8 +22,10 @@ use crate::kernel::shmem::ShmemFile;
 use crate::kernel::vmap::MappedPages;
 use crate::kho;
 use crate::kho::Handed;
+use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
+use crate::logic::memfd::Piece;
 
 use super::format::Format;
 
@@ -94,7 +96,7 @@ impl<F: Format> Memfd<F> {
     }
 
     fn into_file(self) -> Result<ARef<File>> {
-        let file = memfd::create().inspect_err(|error| {
+        let file = memfd::create(self.checked.seals()).inspect_err(|error| {
             pr_err!("memfd: could not make a file: {error:?}\n");
         })?;
         let shmem = ShmemFile::from_file(&file).ok_or(EINVAL)?;
@@ -110,9 +112,73 @@ impl<F: Format> Memfd<F> {
     }
 }
 
+/// Moves a piece into the file. `took` is told how many of its blocks have found an owner so far.
+#[inline]
+pub(super) fn put_piece(
+    piece: &Piece,
+    uptodate: bool,
+    restorer: &mut Restorer,
+    filler: &mut Filler<'_>,
+    mut took: impl FnMut(u64),
+) -> Result {
+    if piece.order < piece.block_order {
+        return put_split(piece, uptodate, restorer, filler, took);
+    }
+    let together = restorer.restore_if_together(piece.pfn, piece.block_order, piece.order);
+
+    match together {
+        Some(folio) => {
+            took(piece.pages() >> piece.block_order);
+            put(filler, folio, piece.order, piece.index, uptodate)
+        }
+        None => put_one_by_one(piece, uptodate, restorer, filler, took),
+    }
+}
+
+/// Makes several folios of one block.
+fn put_split(
+    piece: &Piece,
+    uptodate: bool,
+    restorer: &mut Restorer,
+    filler: &mut Filler<'_>,
+    mut took: impl FnMut(u64),
+) -> Result {
+    let folios = restorer
+        .restore_split(piece.pfn, piece.block_order, piece.order)
+        .ok_or(EIO)?;
+    let mut index = piece.index;
+
+    took(1);
+    for folio in folios {
+        put(filler, folio, piece.order, index, uptodate)?;
+        index += 1 << piece.order;
+    }
+    Ok(())
+}
+
+/// Makes a folio of each block: of neighbours that are not in the same zone, for one.
+#[cold]
+fn put_one_by_one(
+    piece: &Piece,
+    uptodate: bool,
+    restorer: &mut Restorer,
+    filler: &mut Filler<'_>,
+    mut took: impl FnMut(u64),
+) -> Result {
+    for (block, count) in piece.blocks().zip(1..) {
+        let folio = restorer
+            .restore(block.pfn, block.block_order, block.order)
+            .ok_or(EIO)?;
+
+        took(count);
+        put(filler, folio, block.order, block.index, uptodate)?;
+    }
+    Ok(())
+}
+
 /// Puts a folio of `order` into the file, and says so if that fails.
 #[inline]
-pub(super) fn put(
+fn put(
     filler: &mut Filler<'_>,
     folio: OwnedFolio,
     order: u32,
@@ -153,18 +219,20 @@ impl<F: Format> Contents<F> {
         let descriptor = ser.folios;
         let table = kho::vmalloc::restore(&descriptor)?;
         let room = table.len() / size_of::<F>();
-        if let Some(checked) = checked {
-            checked
-                .check_array(descriptor.total_pages.into())
-                .map_err(refused)?;
-        }
         let count = usize::try_from(ser.nr_folios).unwrap_or(usize::MAX);
-        Ok(Self {
+        // First, so that what follows frees the contents where it fails.
+        let this = Self {
             table,
             count: count.min(room),
             taken: Progress::default(),
             _format: PhantomData,
-        })
+        };
+        if let Some(checked) = checked {
+            checked
+                .check_array(descriptor.total_pages.into(), size_of::<F>())
+                .map_err(refused)?;
+        }
+        Ok(this)
     }
 
     fn entries(&self) -> &[F] {

@@ -34,7 +34,7 @@ mod suite {
 
     /// A memfd of `size` bytes that is all hole.
     fn sparse(size: u64) -> Result<ARef<File>> {
-        let file = memfd::create()?;
+        let file = memfd::create(0)?;
         shmem(&file)?.set_size(size)?;
         Ok(file)
     }
@@ -45,7 +45,7 @@ mod suite {
 
     #[test]
     fn memfds_can_be_preserved_and_are_told_apart_by_inode() -> Result {
-        let (one, other) = (memfd::create()?, memfd::create()?);
+        let (one, other) = (memfd::create(0)?, memfd::create(0)?);
 
         assert_eq!(Folios::id(&one), shmem(&one)?.inode_id());
         assert!(Folios::id(&one) != Folios::id(&other));
@@ -161,7 +161,7 @@ mod suite {
         if !kho::is_enabled() {
             return Ok(());
         }
-        let file = memfd::create()?;
+        let file = memfd::create(0)?;
         let file = shmem(&file)?;
         let state = outgoing::Memfd::<FolioSer>::preserve(file)?;
         let (ser, _) = MemfdSer::read_from_prefix(state.descriptor()).map_err(|_| EINVAL)?;

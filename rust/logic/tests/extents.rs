@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use std::collections::BTreeMap;
-use std::vec;
 use std::vec::Vec;
 
 use proptest::prelude::*;
@@ -151,7 +150,7 @@ fn steps(
     };
 
     extent
-        .steps(0, max_order, |pfn| blocks.get(&pfn.get()).copied())
+        .pieces(max_order, |pfn| blocks.get(&pfn.get()).copied())
         .map(|step| step.map(|step| (step.pfn.get(), step.block_order, step.order)))
         .collect()
 }
@@ -223,7 +222,6 @@ proptest! {
         order in 0u32..11,
         max_order in 0u32..10,
         boundary in 0u64..8_000,
-        done in 0usize..4,
     ) {
         let node_of = |pfn: Pfn| i32::from(pfn.get() >= boundary);
         let mut blocks = BTreeMap::new();
@@ -243,7 +241,7 @@ proptest! {
 
         let extent = Extent { at: 0, pfn: Pfn::new(start), index, pages, flags: 0 };
         let order_of = |pfn: Pfn| blocks.get(&pfn.get()).copied();
-        let all: Vec<_> = extent.steps(0, max_order, order_of).collect();
+        let all: Vec<_> = extent.pieces(max_order, order_of).collect();
         let (mut pfn, mut at) = (start, index);
         for step in &all {
             let step = step.as_ref().unwrap();
@@ -255,12 +253,6 @@ proptest! {
             at += step.pages();
         }
         prop_assert_eq!((pfn, at), (start + pages, index + pages));
-
-        // One may break off after any step, and go on there.
-        let done = done.min(all.len());
-        let covered = all[..done].iter().map(|step| step.as_ref().unwrap().pages()).sum();
-        let rest: Vec<_> = extent.steps(covered, max_order, order_of).collect();
-        prop_assert_eq!(&rest[..], &all[done..]);
     }
 
     #[test]
@@ -279,7 +271,7 @@ proptest! {
             prop_assert!(extent.index >= next && extent.index + extent.pages <= 64);
             next = extent.index + extent.pages;
             let mut left = extent.pages;
-            for step in extent.steps(0, max_order, |pfn| blocks.get(&pfn.get()).copied()).flatten() {
+            for step in extent.pieces(max_order, |pfn| blocks.get(&pfn.get()).copied()).flatten() {
                 prop_assert!(step.pages() <= left);
                 left -= step.pages();
                 // Exactly the blocks that are there.
@@ -290,18 +282,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn steps_that_are_done_beyond_the_end_leave_nothing() {
-    let extent = Extent {
-        at: 0,
-        pfn: Pfn::new(8),
-        index: 0,
-        pages: 4,
-        flags: 0,
-    };
-    let rest: Vec<_> = extent.steps(9, 3, |_| Some(0)).collect();
-
-    assert_eq!(rest, vec![]);
 }

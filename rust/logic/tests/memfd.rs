@@ -109,7 +109,11 @@ fn the_array_has_room() {
             };
             let file = File::<SHIFT>::check(&ser).unwrap();
 
-            assert_eq!(file.check_array(pages).is_ok(), good, "{folios} in {pages}");
+            assert_eq!(
+                file.check_array(pages, 16).is_ok(),
+                good,
+                "{folios} in {pages}"
+            );
         }
     }
     for_each_shift!(check);
@@ -275,6 +279,58 @@ fn neighbours_in_memory_and_file_become_one_folio() {
         merged(&[(16, 3, 0), (0, 0, 1), (17, 3, 1)], 9),
         [(0, 16, 0, 1), (2, 17, 0, 1)]
     );
+}
+
+#[test]
+fn a_folio_is_restored_no_larger_than_a_file_can_hold() {
+    let folio = |order, block_order| Folio {
+        at: 0,
+        pfn: Pfn::new(512),
+        order,
+        block_order,
+        index: 1024,
+        flags: 0,
+    };
+    // Order of the folio and of its blocks, the limit; order of what is restored, pages.
+    let table = [
+        (9, 9, 9, 9, 512),
+        (9, 9, 0, 0, 512),
+        (9, 9, 4, 4, 512),
+        (3, 0, 9, 3, 8),
+    ];
+
+    for (order, block_order, limit, expected, pages) in table {
+        let piece = folio(order, block_order).piece(limit);
+
+        assert_eq!((piece.order, piece.block_order), (expected, block_order));
+        assert_eq!(piece.pages(), pages);
+    }
+}
+
+#[test]
+fn a_piece_is_made_of_blocks() {
+    let piece = Piece {
+        pfn: Pfn::new(8),
+        index: 16,
+        block_order: 1,
+        order: 3,
+    };
+    let blocks: Vec<_> = piece
+        .blocks()
+        .map(|block| (block.pfn.get(), block.index, block.block_order, block.order))
+        .collect();
+
+    assert_eq!(
+        blocks,
+        [
+            (8, 16, 1, 1),
+            (10, 18, 1, 1),
+            (12, 20, 1, 1),
+            (14, 22, 1, 1)
+        ]
+    );
+    // One block of which several folios are made is one block.
+    assert_eq!(Piece { order: 0, ..piece }.blocks().count(), 1);
 }
 
 #[test]

@@ -128,3 +128,19 @@ fn a_format_that_is_not_known_is_said_and_ignored() -> TestResult {
     .run()?;
     Ok(())
 }
+
+/// Not into mainline, where it comes back sealed against everything.
+#[test]
+fn a_memfd_that_must_not_be_executable_stays_writable() -> TestResult {
+    for direction in [Direction::RustToRust, Direction::MainlineToRust] {
+        LiveUpdate::new(
+            "a_memfd_that_must_not_be_executable_stays_writable",
+            direction,
+        )
+        .program(Program::ours("memfd_noexec"))
+        .quiet()
+        .ktap_after_update(1)
+        .run()?;
+    }
+    Ok(())
+}
