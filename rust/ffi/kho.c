@@ -20,6 +20,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/oom.h>
 #include <linux/page-isolation.h>
+#include <linux/pageblock-flags.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -246,6 +247,27 @@ bool __init lu_early_is_ram(phys_addr_t start, phys_addr_t size)
 	return e820__mapped_all(start, start + size, E820_TYPE_RAM);
 #else
 	return memblock_is_region_memory(start, size);
+#endif
+}
+
+/*
+ * init_deferred_page() for pages of RAM from @pfn to before @end. That looks for
+ * the zone of each; here the first of each pageblock tells that of the others.
+ */
+void __init lu_init_struct_pages(unsigned long pfn, unsigned long end, int nid)
+{
+#ifdef CONFIG_DEFERRED_STRUCT_PAGE_INIT
+	if (!node_online(nid))
+		return;
+	for (pfn = max(pfn, NODE_DATA(nid)->first_deferred_pfn); pfn < end; ) {
+		unsigned long stop = min(end, pageblock_end_pfn(pfn));
+		unsigned long zone;
+
+		init_deferred_page(pfn, nid);
+		zone = page_zonenum(pfn_to_page(pfn));
+		while (++pfn < stop)
+			__init_single_page(pfn_to_page(pfn), pfn, zone, nid);
+	}
 #endif
 }
 

@@ -43,6 +43,7 @@ void lu_page_array_free(struct page **pages);
 
 /* Early boot. All of these are __init. */
 bool lu_early_is_ram(phys_addr_t start, phys_addr_t size);
+void lu_init_struct_pages(unsigned long pfn, unsigned long end, int nid);
 int lu_next_memory_node(int nid);
 unsigned int lu_memory_regions(void);
 void lu_memory_region(unsigned int index, u64 *start_pfn, u64 *end_pfn, int *nid);

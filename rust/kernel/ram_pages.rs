@@ -121,13 +121,13 @@ impl RamPages {
     #[inline(always)]
     pub(crate) fn init_struct_pages(&self, start: Pfn, end: Pfn) {
         for range in self.ram.ranges() {
-            let stop = range.end.min(end).get();
-            let mut pfn = range.start.max(start).get();
+            let (first, stop) = (range.start.max(start).get(), range.end.min(end).get());
 
-            while pfn < stop {
-                // SAFETY: The frame is RAM of this node, so that its struct page is mapped.
-                unsafe { bindings::init_deferred_page(pfn as usize, range.node) };
-                pfn += 1;
+            if first < stop {
+                // SAFETY: The frames are RAM of this node, so that their struct pages are mapped.
+                unsafe {
+                    bindings::lu_init_struct_pages(first as usize, stop as usize, range.node)
+                };
             }
         }
     }

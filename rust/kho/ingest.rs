@@ -202,9 +202,10 @@ fn admit(run: &Run, pages: &mut RamPages) -> bool {
 /// Marks the blocks that have preserved memory or nodes of the tree, which are not preserved but
 /// are read again.
 fn mark_busy(found: &Found, ram: &RamMap, pages: &[u64], blocks: &mut BusyBlocks<'_>) {
-    for (start, end) in pageset::Ranges::new(pages) {
-        if let (Some(start), Some(end)) = (start.phys(), end.phys()) {
-            blocks.mark(start, end);
+    // However many ranges of pages there are, a block is looked at until the first.
+    for (block, words) in (0..).zip(pages.chunks(busy::BLOCK_WORDS)) {
+        if words.iter().any(|word| *word != 0) {
+            blocks.mark_block(block);
         }
     }
     let tree = tree_page::foreign_tree(found.map, ram, limits(pages));

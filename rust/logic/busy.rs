@@ -7,12 +7,16 @@
 //! 64 TiB. C counterpart: `kho_extend_scratch()`.
 
 use crate::abi::addr::PhysAddr;
+use crate::abi::PAGE_SHIFT;
 
 /// Binary logarithm of the size of a block in bytes.
 ///
 /// Large enough for a small bitmap, small enough for a machine with hundreds of GiB to have
 /// free blocks.
 pub const BLOCK_SHIFT: u32 = 30;
+
+/// Words of a set of pages, as in [`pageset`](super::pageset), that a block's pages take.
+pub const BLOCK_WORDS: usize = 1 << (BLOCK_SHIFT - PAGE_SHIFT - 6);
 
 /// Number of blocks in memory that ends at `limit`; the last one may be partial.
 const fn blocks_below(limit: PhysAddr) -> u64 {
@@ -74,6 +78,16 @@ impl<'a> BusyBlocks<'a> {
             if let Some(slot) = self.words.get_mut(word as usize) {
                 *slot |= bits;
             }
+        }
+    }
+
+    /// Marks a block. One at or above the limit is ignored.
+    pub fn mark_block(&mut self, block: u64) {
+        if block >= blocks_below(self.limit) {
+            return;
+        }
+        if let Some(slot) = self.words.get_mut((block / 64) as usize) {
+            *slot |= 1 << (block % 64);
         }
     }
 

@@ -97,3 +97,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_block_is_marked_by_its_number() {
+    let limit = PhysAddr::new(70 * GIB + 1);
+    let mut words = vec![0; words_for(limit)];
+    let mut busy = BusyBlocks::new(&mut words, limit).unwrap();
+
+    // The last one is partial; what is behind it does not exist.
+    (0..200)
+        .filter(|block| block % 64 != 3)
+        .for_each(|block| busy.mark_block(block));
+    let gaps: Vec<_> = busy
+        .gaps()
+        .map(|(start, end)| (start.get(), end.get()))
+        .collect();
+
+    assert_eq!(gaps, [(3 * GIB, 4 * GIB), (67 * GIB, 68 * GIB)]);
+    assert_eq!(BLOCK_WORDS * 64 * crate::abi::PAGE_SIZE, GIB as usize);
+}
