@@ -393,18 +393,16 @@ impl<R: Record> Drop for PinnedFolios<R> {
         for entry in self.entries.iter() {
             let (mut next, end) = entry.frames();
 
-            while next < end {
-                let Some(folio) = NonNull::new(direct_map::page_of(next).cast()) else {
-                    break;
-                };
+            loop {
+                let folio = direct_map::page_of(next).cast();
                 // SAFETY: By the type invariant this is the head page of a folio that is pinned, and
                 // there is a pin to give back. It is looked at no more after that.
-                let pages = unsafe { unpinner.unpin(folio) };
+                let pages = unsafe { unpinner.unpin(NonNull::new_unchecked(folio)) };
 
-                if !R::JOINS {
+                next = Pfn::new(next.get().wrapping_add(pages));
+                if !R::JOINS || next >= end {
                     break;
                 }
-                next = Pfn::new(next.get() + pages);
             }
         }
     }

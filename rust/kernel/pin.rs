@@ -188,7 +188,8 @@ impl Unpinner {
             self.flush();
             self.node = node;
         }
-        self.count += 1;
+        // There are fewer folios than that would wrap.
+        self.count = self.count.wrapping_add(1);
         if references(folio).fetch_sub(BIAS, Full) == BIAS {
             // SAFETY: That was the last reference.
             unsafe { bindings::__folio_put(raw) };

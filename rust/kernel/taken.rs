@@ -6,6 +6,7 @@ use core::mem;
 use core::ptr::NonNull;
 
 use super::bindings;
+use super::page;
 use super::page::zone_of;
 use super::page::OwnedFolio;
 
@@ -98,8 +99,12 @@ impl TakenPages {
         }
     }
 
-    /// Gives the block to the page allocator, whose largest order is no less than the block's.
+    /// Gives the block to the page allocator, in pieces that it can take.
+    #[inline]
     pub(crate) fn free(self, managed: &mut ManagedPages) {
+        if self.order > page::max_order() {
+            return drop(self.split(page::max_order(), managed));
+        }
         managed.add(self.page, 1 << self.order);
         // SAFETY: By the type invariant the pages are ours alone.
         unsafe { bindings::lu_free_reserved_block(self.page.as_ptr(), self.order) };

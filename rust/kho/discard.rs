@@ -7,7 +7,6 @@ use crate::kernel::mark::MarkedPage;
 use crate::kernel::mark::Marks;
 use crate::kernel::page::max_order;
 use crate::kernel::taken::ManagedPages;
-use crate::kernel::taken::TakenPages;
 use crate::logic::runs::Run;
 
 /// Frees blocks that are preserved and have not been restored. Neighbours are freed together.
@@ -85,7 +84,7 @@ impl Discard {
             return self.free_many(&waiting.run);
         }
         match waiting.mark.take() {
-            Some(taken) => self.free_pages(taken, waiting.run.order),
+            Some(taken) => taken.free(&mut self.managed),
             None => self.missing += 1,
         }
     }
@@ -107,7 +106,7 @@ impl Discard {
             let order = order.max(run.order);
 
             match self.marks.take(next, run.order, order) {
-                Some(taken) => self.free_pages(taken, order),
+                Some(taken) => taken.free(&mut self.managed),
                 None => self.free_one_by_one(next, run.order, order),
             }
             match next.checked_add(1 << order) {
@@ -124,19 +123,9 @@ impl Discard {
             let block = Pfn::new(pfn.get() | index << block_order);
 
             match self.marks.take(block, block_order, block_order) {
-                Some(taken) => self.free_pages(taken, block_order),
+                Some(taken) => taken.free(&mut self.managed),
                 None => self.missing += 1,
             }
-        }
-    }
-
-    /// Gives pages of `order` to the page allocator.
-    #[inline]
-    fn free_pages(&mut self, taken: TakenPages, order: u32) {
-        if order <= max_order() {
-            taken.free(&mut self.managed);
-        } else {
-            drop(taken.split(max_order(), &mut self.managed));
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::mark::ClaimedPages;
 use crate::kernel::mark::MarkedPage;
-use crate::kernel::page::max_order;
 use crate::kernel::taken::ManagedPages;
 
 use super::incoming;
@@ -49,6 +48,6 @@ impl Handed {
 
     /// Frees the memory. C counterpart: `kho_restore_free()`.
     pub(crate) fn free(self) {
-        drop(self.0.take().split(max_order(), &mut ManagedPages::new()));
+        self.0.take().free(&mut ManagedPages::new());
     }
 }

@@ -214,7 +214,10 @@ impl<const SHIFT: u32> File<SHIFT> {
 
     /// Checks that an array of `pages` pages has room for all entries of `size` bytes, not zero.
     pub fn check_array(&self, pages: u64, size: usize) -> Result<(), MemfdError> {
-        let found = pages.saturating_mul(1 << SHIFT) / size as u64;
+        let found = pages
+            .saturating_mul(1 << SHIFT)
+            .checked_div(size as u64)
+            .unwrap_or(0);
 
         if found < self.nr_folios {
             return Err(MemfdError::ShortArray {

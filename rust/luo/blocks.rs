@@ -14,6 +14,7 @@ use kernel::prelude::*;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::block::BlockHeader;
@@ -250,10 +251,13 @@ impl<T: FromBytes> HandedChain<T> {
     }
 
     /// The entries, in the order in which they were written.
-    pub(super) fn iter(&self) -> impl Iterator<Item = T> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> + '_
+    where
+        T: Immutable + KnownLayout,
+    {
         self.blocks.iter().flat_map(|block| {
             (0..block.count).filter_map(|slot| {
-                T::read_from_bytes(block.memory.bytes().get(slot_range::<T>(slot))?).ok()
+                T::ref_from_bytes(block.memory.bytes().get(slot_range::<T>(slot))?).ok()
             })
         })
     }

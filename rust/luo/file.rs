@@ -353,7 +353,7 @@ impl IncomingFiles {
         // There are as many entries in memory, so that this is not more than can be.
         this.files.reserve(count as usize)?;
         for entry in chain.iter() {
-            this.add(&entry)?;
+            this.add(entry)?;
         }
         chain.free();
         Ok(this)

@@ -159,7 +159,7 @@ pub(super) fn read_sessions() {
     let mut lost = false;
 
     for entry in chain.iter() {
-        match read_session(&entry) {
+        match read_session(entry) {
             Ok(session) => {
                 let name = *session.name();
                 if let Err(error) = sessions.insert(name, session) {
