@@ -23,7 +23,7 @@ choose_machine() {
 	arm64)
 		IMAGE_ARCH=arm64
 		VARIANTS=(mainline rust)
-		NAMES=(rust mainline corrupt_ nothing_is_lost)
+		NAMES=(rust mainline corrupt_ nothing_is_lost extents_)
 		OPTIONS+=(--skip luoctl)
 		PATIENCE=3
 		MEMORY_MIB=1024 CMDLINE=
@@ -31,7 +31,7 @@ choose_machine() {
 	debug)
 		IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
 		VARIANTS=(rust)
-		NAMES=(rust_to_rust on_rust corrupt_)
+		NAMES=(rust_to_rust on_rust corrupt_ extents_)
 		OPTIONS+=(--include-ignored)
 		PATIENCE=5
 		# KASAN takes an eighth of memory early in boot. By default the scratch
