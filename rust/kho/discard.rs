@@ -15,17 +15,12 @@ use crate::logic::runs::Run;
 pub(crate) struct Discard {
     marks: Marks,
     managed: ManagedPages,
-    waiting: Option<Waiting>,
-    missing: u64,
-}
-
-/// Blocks of one order that follow each other and are still to be freed.
-struct Waiting {
-    /// The mark of the first.
-    mark: MarkedPage,
+    /// Blocks of one order that follow each other and are still to be freed: none without a first.
+    first: Option<MarkedPage>,
     run: Run,
     /// The page behind the last.
     end: Pfn,
+    missing: u64,
 }
 
 impl Discard {
@@ -34,7 +29,9 @@ impl Discard {
         Self {
             marks: Marks::new(),
             managed: ManagedPages::new(),
-            waiting: None,
+            first: None,
+            run: Run::single(Pfn::new(0), 0),
+            end: Pfn::new(u64::MAX),
             missing: 0,
         }
     }
@@ -51,49 +48,41 @@ impl Discard {
         if after > end {
             return None;
         }
-        if let Some(waiting) = &mut self.waiting {
-            if waiting.end == pfn && waiting.run.order == order {
-                waiting.run.count += 1;
-                waiting.end = after;
-                return Some(after);
-            }
+        if pfn == self.end && order == self.run.order {
+            self.run.count += 1;
+        } else {
+            self.flush();
+            self.first = Some(mark);
+            self.run = Run::single(pfn, order);
         }
-        let fresh = Waiting {
-            mark,
-            run: Run::single(pfn, order),
-            end: after,
-        };
-        if let Some(waiting) = self.waiting.replace(fresh) {
-            self.free(&waiting);
-        }
+        self.end = after;
         Some(after)
     }
 
     /// Frees what is left. Returns how many blocks somebody else has taken meanwhile.
     pub(crate) fn finish(mut self) -> u64 {
-        if let Some(waiting) = self.waiting.take() {
-            self.free(&waiting);
-        }
+        self.flush();
         self.missing
     }
 
     #[inline]
-    fn free(&mut self, waiting: &Waiting) {
+    fn flush(&mut self) {
+        let Some(first) = self.first.take() else {
+            return;
+        };
         // Scattered blocks are runs of one.
-        if waiting.run.count != 1 {
-            return self.free_many(&waiting.run);
+        if self.run.count != 1 {
+            return self.free_many();
         }
-        match waiting.mark.take() {
+        match first.take() {
             Some(taken) => taken.free(&mut self.managed),
             None => self.missing += 1,
         }
     }
 
-    fn free_many(&mut self, run: &Run) {
-        let Some(end) = run.end() else {
-            return;
-        };
-        let mut next = run.start;
+    fn free_many(&mut self) {
+        let (block_order, end) = (self.run.order, self.end);
+        let mut next = self.run.start;
 
         while next < end {
             // As much at a time as the page allocator takes.
@@ -103,11 +92,11 @@ impl Discard {
                 .trailing_zeros()
                 .min(left.ilog2())
                 .min(max_order());
-            let order = order.max(run.order);
+            let order = order.max(block_order);
 
-            match self.marks.take(next, run.order, order) {
+            match self.marks.take(next, block_order, order) {
                 Some(taken) => taken.free(&mut self.managed),
-                None => self.free_one_by_one(next, run.order, order),
+                None => self.free_one_by_one(next, block_order, order),
             }
             match next.checked_add(1 << order) {
                 Some(after) => next = after,

@@ -330,6 +330,8 @@ impl IncomingFile {
 /// The files of a session that came from the previous kernel.
 pub(super) struct IncomingFiles {
     files: Files<IncomingFile>,
+    /// What they were read from; freed with the last of them.
+    chain: Option<HandedChain<FileSer>>,
 }
 
 impl IncomingFiles {
@@ -338,6 +340,7 @@ impl IncomingFiles {
         let (head, count) = (set.files, set.count);
         let mut this = Self {
             files: Files::new(),
+            chain: None,
         };
 
         if head == 0 && count == 0 {
@@ -355,7 +358,7 @@ impl IncomingFiles {
         for entry in chain.iter() {
             this.add(entry)?;
         }
-        chain.free();
+        this.chain = Some(chain);
         Ok(this)
     }
 
@@ -407,6 +410,9 @@ impl IncomingFiles {
         }
         while let Some(file) = self.files.pop() {
             file.finish();
+        }
+        if let Some(chain) = self.chain.take() {
+            chain.free();
         }
         Ok(())
     }
