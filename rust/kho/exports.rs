@@ -26,6 +26,7 @@ use crate::kernel::bindings;
 use crate::kernel::c_abi::as_declared;
 use crate::kernel::c_abi::to_errno;
 use crate::kernel::direct_map;
+use crate::kernel::mark::Marks;
 use crate::kernel::page::Folio;
 use crate::kernel::tree_page;
 use crate::kernel::vmap;
@@ -218,7 +219,7 @@ extern "C" fn kho_restore_pages(
     let Some(end) = start.checked_add(nr_pages as u64) else {
         return ptr::null_mut();
     };
-    let restored = restore::restore_pages(start, end, |pages| {
+    let restored = restore::restore_pages(&mut Marks::new(), start, end, |pages| {
         // The references go to the caller, who knows where the pages are.
         pages.into_raw();
         Ok(())

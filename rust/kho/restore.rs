@@ -131,16 +131,17 @@ fn refuse(pfn: Pfn) {
 /// them are looked at before the first is taken: nothing changes on error, unless someone else
 /// restores parts of the same range at the same time; then what was restored so far is freed.
 ///
-/// C counterpart: `kho_restore_pages()`.
+/// `marks` is what looks for them. C counterpart: `kho_restore_pages()`.
 pub(crate) fn restore_pages(
+    marks: &mut Marks,
     start: Pfn,
     end: Pfn,
     mut receive: impl FnMut(LivePages) -> Result,
 ) -> Result {
-    for block in blocks(start, end) {
+    for block in blocks(marks, start, end) {
         block?;
     }
-    for block in blocks(start, end) {
+    for block in blocks(marks, start, end) {
         let taken = block?.take().ok_or(ENOENT)?;
         receive(taken.into_pages())?;
     }
@@ -148,7 +149,11 @@ pub(crate) fn restore_pages(
 }
 
 /// The blocks that a range consists of; an error ends it.
-fn blocks(start: Pfn, end: Pfn) -> impl Iterator<Item = Result<MarkedPage>> {
+fn blocks(
+    marks: &mut Marks,
+    start: Pfn,
+    end: Pfn,
+) -> impl Iterator<Item = Result<MarkedPage>> + '_ {
     let mut next = start;
 
     core::iter::from_fn(move || {
@@ -158,7 +163,7 @@ fn blocks(start: Pfn, end: Pfn) -> impl Iterator<Item = Result<MarkedPage>> {
         let here = next;
         // An error is the last item.
         next = end;
-        let Some(block) = MarkedPage::find(here) else {
+        let Some(block) = marks.find(here) else {
             refuse(here);
             return Some(Err(ENOENT));
         };

@@ -7,6 +7,7 @@
 //!
 //! C counterpart: `kho_preserve_vmalloc()` and its family.
 
+use core::cell::RefCell;
 use core::mem;
 
 use kernel::prelude::*;
@@ -19,7 +20,7 @@ use crate::abi::kho::VmallocChunk;
 use crate::abi::kho::VMALLOC_ALLOC;
 use crate::abi::kho::VMALLOC_HUGE_VMAP;
 use crate::abi::PAGE_SHIFT;
-use crate::kernel::mark::MarkedPage;
+use crate::kernel::mark::Marks;
 use crate::kernel::vmap;
 use crate::kernel::vmap::PageArray;
 use crate::logic::vmalloc::Area;
@@ -178,7 +179,8 @@ pub(crate) fn unpreserve(area: &KhoVmalloc) {
 ///
 /// C counterpart: `kho_restore_vmalloc()`.
 pub(crate) fn restore(area: &KhoVmalloc) -> Result<vmap::MappedPages> {
-    let word = |chunk: PhysAddr, index: usize| MarkedPage::find(chunk.pfn())?.word(index);
+    let chunks = RefCell::new(Marks::new());
+    let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
     let checked = match <Area<'_, _>>::check(&word, area, END) {
         Ok(checked) => checked,
         Err(error) => {
@@ -188,9 +190,10 @@ pub(crate) fn restore(area: &KhoVmalloc) -> Result<vmap::MappedPages> {
     };
     let order = checked.order();
     let mut pages = PageArray::new(checked.pages() as usize)?;
+    let mut marks = Marks::new();
     for block in checked.blocks() {
         let end = block.pfn().checked_add(1 << order).ok_or(EINVAL)?;
-        restore_pages(block.pfn(), end, |live| pages.push_block(live))?;
+        restore_pages(&mut marks, block.pfn(), end, |live| pages.push_block(live))?;
     }
     free_chunks(area.first);
     if pages.len() != checked.pages() as usize {

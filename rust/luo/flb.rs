@@ -137,9 +137,10 @@ impl Drop for FlbHold {
 ///
 /// On failure the holds that were taken are given back, last one first.
 pub(super) fn hold_all(handler: &HandlerRef) -> Result<FlbHolds> {
-    let mut holds = FlbHolds(KVec::with_capacity(registry::nr_flbs(handler), GFP_KERNEL)?);
+    let count = registry::nr_flbs(handler);
+    let mut holds = FlbHolds(KVec::with_capacity(count, GFP_KERNEL)?);
 
-    for index in 0.. {
+    for index in 0..count {
         let Some((state, flb)) = registry::flb_of(handler, index) else {
             break;
         };

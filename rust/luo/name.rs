@@ -22,8 +22,20 @@ pub(super) type FlbName = Name<FLB_COMPAT_LEN>;
 ///
 /// The first byte is not NUL, the last one is, and all bytes behind the first NUL are NUL. So two
 /// names are equal exactly if their bytes are.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 pub(super) struct Name<const N: usize>([u8; N]);
+
+impl<const N: usize> PartialEq for Name<N> {
+    /// Word by word: the kernel's `bcmp()` goes byte by byte.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        const { assert!(N % 8 == 0) };
+        let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes).ok();
+        let (ours, theirs) = (self.0.chunks_exact(8), other.0.chunks_exact(8));
+
+        ours.map(word).eq(theirs.map(word))
+    }
+}
 
 impl<const N: usize> Name<N> {
     /// Takes a name up to its NUL; [`None`] if there is no NUL or nothing before it.
