@@ -22,13 +22,14 @@ use crate::kernel::early;
 use crate::kernel::early::EarlyWords;
 use crate::kernel::early::Place;
 use crate::kernel::early::ReservedForever;
+use crate::kernel::sync::StaticMutex;
 use crate::logic::except::Range;
 use crate::logic::scratch::ScratchSpec;
 
 use super::incoming;
 
 /// `kho_scratch=`.
-static SPEC: SetOnce<ScratchSpec> = SetOnce::new();
+static SPEC: StaticMutex<Option<ScratchSpec>> = StaticMutex::new(c"kho_scratch", None);
 
 /// The regions, and whether this kernel reserved them itself.
 struct Regions {
@@ -109,7 +110,8 @@ pub(super) fn set_spec(text: &[u8]) -> Result {
                     per_node >> 20
                 ),
             }
-            SPEC.populate(spec);
+            // Given twice, the last one counts, as with most parameters.
+            *SPEC.lock() = Some(spec);
             Ok(())
         }
         Err(error) => {
@@ -181,7 +183,7 @@ fn reserve_all() -> Result<&'static [KhoScratch], &'static str> {
 /// Reserves the regions that `words` has room for, and describes them there.
 #[link_section = ".init.text"]
 fn fill(words: &mut [u64]) -> Result<(), &'static str> {
-    let spec = SPEC.copy().unwrap_or_default();
+    let spec = SPEC.lock().take().unwrap_or_default();
     let align = early::scratch_alignment();
     let low = early::reserved_bytes(Place::Low);
     let all = early::reserved_bytes(Place::Anywhere);

@@ -61,6 +61,8 @@ in_all_directions!(memfds_in_swap_keep_their_data, |direction| {
 in_all_directions!(memfds_are_moved_out_of_cma, |direction| {
     LiveUpdate::new("memfds_are_moved_out_of_cma", direction)
         .program(Program::ours("memfd_cma"))
+        // The last one counts; with this one there would be too little.
+        .cmdline("kho_scratch=32M,64M,32M")
         .cmdline(&large_scratch()?)
         // In the middle of memory the kernel would leave no room for them.
         .cmdline("nokaslr")
