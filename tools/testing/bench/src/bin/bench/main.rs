@@ -17,6 +17,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode> {
+    for path in [&cli.json, &cli.svg].into_iter().flatten() {
+        prepare(path)?;
+    }
     let kernels = kernels(cli)?;
     let runs = schedule::plan(cli);
     let (results, failure) = schedule::execute(cli, &kernels, &runs)?;
@@ -63,6 +67,19 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         [] => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Makes sure that a file can be written, before an hour goes into what is to be in it.
+fn prepare(path: &Path) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+    }
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("opening {} to write to it", path.display()))?;
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
