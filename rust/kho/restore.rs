@@ -32,7 +32,7 @@ pub(crate) fn restore_folio(phys: PhysAddr) -> Option<OwnedFolio> {
         refuse(phys.pfn());
         return None;
     };
-    restorer.restore(phys.pfn(), order, order)
+    restorer.restore(phys.pfn(), order)
 }
 
 /// Restores many blocks. Neighbours are cheap.
@@ -52,13 +52,13 @@ impl Restorer {
         }
     }
 
-    /// Restores blocks of `block_order` from `pfn` on as one folio of `order`.
+    /// Restores the block of `order` at `pfn` as a folio.
     ///
-    /// [`None`] if they are not all preserved and waiting, or cannot be one folio. Nothing has changed
-    /// then.
+    /// [`None`] if there is no such block that is preserved and waiting, or it cannot be a folio; the log
+    /// says so.
     #[inline]
-    pub(crate) fn restore(&mut self, pfn: Pfn, block_order: u32, order: u32) -> Option<OwnedFolio> {
-        let folio = self.restore_if_together(pfn, block_order, order);
+    pub(crate) fn restore(&mut self, pfn: Pfn, order: u32) -> Option<OwnedFolio> {
+        let folio = self.restore_together(pfn, order, order);
 
         if folio.is_none() {
             refuse(pfn);
@@ -66,9 +66,12 @@ impl Restorer {
         folio
     }
 
-    /// The same, with nothing in the log.
+    /// Restores blocks of `block_order` from `pfn` on as one folio of `order`.
+    ///
+    /// [`None`] if they are not all preserved and waiting, or cannot be one folio. Nothing has changed
+    /// then, nor is it in the log.
     #[inline]
-    pub(crate) fn restore_if_together(
+    pub(crate) fn restore_together(
         &mut self,
         pfn: Pfn,
         block_order: u32,

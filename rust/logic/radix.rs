@@ -404,7 +404,6 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
         runs: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), InsertError> {
         let mut pending = Pending::new();
-
         let mut result = Ok(());
 
         // As in `remove_runs()`.

@@ -124,9 +124,7 @@ pub(super) fn put_piece(
     if piece.order < piece.block_order {
         return put_split(piece, uptodate, restorer, filler, took);
     }
-    let together = restorer.restore_if_together(piece.pfn, piece.block_order, piece.order);
-
-    match together {
+    match restorer.restore_together(piece.pfn, piece.block_order, piece.order) {
         Some(folio) => {
             took(piece.pages() >> piece.block_order);
             put(filler, folio, piece.order, piece.index, uptodate)
@@ -166,9 +164,7 @@ fn put_one_by_one(
     mut took: impl FnMut(u64),
 ) -> Result {
     for (block, count) in piece.blocks().zip(1..) {
-        let folio = restorer
-            .restore(block.pfn, block.block_order, block.order)
-            .ok_or(EIO)?;
+        let folio = restorer.restore(block.pfn, block.order).ok_or(EIO)?;
 
         took(count);
         put(filler, folio, block.order, block.index, uptodate)?;
