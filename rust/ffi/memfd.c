@@ -148,20 +148,25 @@ static bool pin_found(struct xa_state *xas, struct folio *folio)
 	if (!folio_ref_add_unless_zero(folio, refs))
 		return false;
 	/* From here on it can neither be freed nor split. */
-	if (unlikely(folio != xas_reload(xas) || large != folio_test_large(folio))) {
-		folio_put_refs(folio, refs);
-		return false;
-	}
-	if (large)
+	if (unlikely(folio != xas_reload(xas) || large != folio_test_large(folio)))
+		goto undo;
+	if (large) {
+		/* Pins of what is behind it would be for nothing. */
+		if (unlikely(!folio_is_longterm_pinnable(folio)))
+			goto undo;
 		atomic_inc(&folio->_pincount);
+	}
 	return true;
+undo:
+	folio_put_refs(folio, refs);
+	return false;
 }
 
 /*
  * Pins folios of @mapping from page @index up to @last, until the first that is
  * missing or cannot be pinned, and at most @nr of them. Returns how many are in
  * @folios. This is what filemap_get_folios_contig() and memfd_pin_folios() do
- * together, but for the question whether a folio may stay where it is.
+ * together, but for the question whether a small folio may stay where it is.
  */
 unsigned int lu_pin_present(struct address_space *mapping, pgoff_t index,
 			    pgoff_t last, struct folio **folios, unsigned int nr)

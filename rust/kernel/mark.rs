@@ -141,12 +141,6 @@ impl Marks {
 }
 
 impl MarkedPage {
-    /// Looks for the mark on the page at `pfn`, which may be any number at all.
-    #[inline]
-    pub(crate) fn find(pfn: Pfn) -> Option<Self> {
-        Marks::new().find(pfn)
-    }
-
     /// Whether somebody has a claim on the block that begins at `pfn`.
     pub(crate) fn is_claimed(pfn: Pfn) -> bool {
         // SAFETY: The function takes any number and gives NULL where there is no page.

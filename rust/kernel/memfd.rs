@@ -28,6 +28,7 @@ use super::pin::Found;
 use super::pin::Unpinner;
 use super::shmem;
 use super::shmem::ShmemFile;
+use super::table::Table;
 
 /// Pages of a file that `memfd_pin_folios()` pins by one call. The upper limit bounds the size of the
 /// array between C and here.
@@ -211,7 +212,7 @@ unsafe impl Record for ExtentSer {
 /// The frames of each entry are those of folios that follow each other, the last of which may reach
 /// further. One pin of each belongs to this object.
 pub(crate) struct PinnedFolios<R: Record> {
-    entries: VVec<R>,
+    entries: Table<R>,
     /// The frame behind those of the last entry.
     after: Pfn,
 }
@@ -225,7 +226,7 @@ impl<R: Record> PinnedFolios<R> {
     /// Holes are filled. [`EFBIG`] if there are more pages than `memfd_pin_folios()` could count.
     pub(crate) fn pin(file: &shmem::Frozen<'_, '_>, size: u64) -> Result<Self> {
         let mut this = Self {
-            entries: VVec::new(),
+            entries: Table::new(),
             after: Pfn::new(u64::MAX),
         };
         let pages = size.div_ceil(1 << PAGE_SHIFT);
@@ -374,7 +375,7 @@ impl<R: Record> PinnedFolios<R> {
     }
 
     /// The entries, in the order of the file, as the next kernel wants them.
-    pub(crate) fn entries(&self) -> &VVec<R> {
+    pub(crate) fn entries(&self) -> &Table<R> {
         &self.entries
     }
 

@@ -26,6 +26,7 @@ pub(crate) mod early;
 pub(crate) mod fdt;
 pub(crate) mod fmt;
 pub(crate) mod holes;
+pub(crate) mod list;
 #[allow(
     dead_code,
     reason = "what authors of handlers may use, whether or not one here does"
@@ -48,6 +49,7 @@ pub(crate) mod ram_pages;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod shmem;
 pub(crate) mod sync;
+pub(crate) mod table;
 pub(crate) mod taken;
 pub(crate) mod thread;
 pub(crate) mod tree_page;

@@ -11,10 +11,10 @@ use crate::logic::runs::Run;
 
 /// Frees blocks that are preserved and have not been restored. Neighbours are freed together.
 ///
-/// The page allocator knows how many pages it has got when this is finished.
-pub(crate) struct Discard {
-    marks: Marks,
-    managed: ManagedPages,
+/// The page allocator knows how many pages it has got when the restorer is dropped that this came from.
+pub(crate) struct Discard<'a> {
+    marks: &'a mut Marks,
+    managed: &'a mut ManagedPages,
     /// Blocks of one order that follow each other and are still to be freed: none without a first.
     first: Option<MarkedPage>,
     run: Run,
@@ -23,12 +23,12 @@ pub(crate) struct Discard {
     missing: u64,
 }
 
-impl Discard {
+impl<'a> Discard<'a> {
     #[inline]
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(marks: &'a mut Marks, managed: &'a mut ManagedPages) -> Self {
         Self {
-            marks: Marks::new(),
-            managed: ManagedPages::new(),
+            marks,
+            managed,
             first: None,
             run: Run::single(Pfn::new(0), 0),
             end: Pfn::new(u64::MAX),
@@ -75,7 +75,7 @@ impl Discard {
             return self.free_many();
         }
         match first.take() {
-            Some(taken) => taken.free(&mut self.managed),
+            Some(taken) => taken.free(self.managed),
             None => self.missing += 1,
         }
     }
@@ -95,7 +95,7 @@ impl Discard {
             let order = order.max(block_order);
 
             match self.marks.take(next, block_order, order) {
-                Some(taken) => taken.free(&mut self.managed),
+                Some(taken) => taken.free(self.managed),
                 None => self.free_one_by_one(next, block_order, order),
             }
             match next.checked_add(1 << order) {
@@ -112,7 +112,7 @@ impl Discard {
             let block = Pfn::new(pfn.get() | index << block_order);
 
             match self.marks.take(block, block_order, block_order) {
-                Some(taken) => taken.free(&mut self.managed),
+                Some(taken) => taken.free(self.managed),
                 None => self.missing += 1,
             }
         }

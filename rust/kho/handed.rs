@@ -8,6 +8,7 @@ use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::mark::ClaimedPages;
 use crate::kernel::mark::MarkedPage;
+use crate::kernel::mark::Marks;
 use crate::kernel::taken::ManagedPages;
 
 use super::incoming;
@@ -28,13 +29,18 @@ impl Handed {
     /// `ENOENT` if nothing preserved begins there, or it was restored already, or there is no
     /// handover to restore from.
     pub(crate) fn claim(phys: PhysAddr) -> Result<Self> {
+        Self::find(phys, &mut Marks::new())
+    }
+
+    /// The same, with `marks` to look for the block.
+    pub(super) fn find(phys: PhysAddr, marks: &mut Marks) -> Result<Self> {
         if !phys.is_aligned(PAGE_SHIFT) {
             return Err(EINVAL);
         }
         if !incoming::is_kho_boot() {
             return Err(ENOENT);
         }
-        match MarkedPage::find(phys.pfn()).and_then(MarkedPage::claim) {
+        match marks.find(phys.pfn()).and_then(MarkedPage::claim) {
             Some(claimed) => Ok(Self(claimed)),
             None if MarkedPage::is_claimed(phys.pfn()) => Err(EBUSY),
             None => Err(ENOENT),
@@ -48,6 +54,11 @@ impl Handed {
 
     /// Frees the memory. C counterpart: `kho_restore_free()`.
     pub(crate) fn free(self) {
-        self.0.take().free(&mut ManagedPages::new());
+        self.free_among(&mut ManagedPages::new());
+    }
+
+    /// The same, as some of many.
+    pub(super) fn free_among(self, managed: &mut ManagedPages) {
+        self.0.take().free(managed);
     }
 }

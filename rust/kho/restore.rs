@@ -9,6 +9,7 @@ use kernel::sync::atomic::Relaxed;
 use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SHIFT;
+use crate::abi::PAGE_SIZE;
 use crate::kernel::mark::MarkedPage;
 use crate::kernel::mark::Marks;
 use crate::kernel::page::max_folio_order;
@@ -16,6 +17,9 @@ use crate::kernel::page::OwnedFolio;
 use crate::kernel::taken::LivePages;
 use crate::kernel::taken::ManagedPages;
 use crate::kernel::taken::Split;
+
+use super::discard::Discard;
+use super::handed::Handed;
 
 /// Restores the folio that was preserved at `phys`.
 ///
@@ -50,6 +54,37 @@ impl Restorer {
             marks: Marks::new(),
             managed: ManagedPages::new(),
         }
+    }
+
+    /// What looks for blocks.
+    pub(super) fn marks(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    /// Claims the block that begins at `phys`; see [`Handed::claim`].
+    pub(crate) fn claim(&mut self, phys: PhysAddr) -> Result<Handed> {
+        Handed::find(phys, &mut self.marks)
+    }
+
+    /// Claims a block that is one page. `EINVAL` if it is larger; see also [`Handed::claim`].
+    pub(super) fn claim_page(&mut self, phys: PhysAddr) -> Result<Handed> {
+        let page = self.claim(phys).inspect_err(|_| refuse(phys.pfn()))?;
+
+        if page.bytes().len() != PAGE_SIZE {
+            pr_err!("KHO: block at {} is larger than what is restored\n", phys);
+            return Err(EINVAL);
+        }
+        Ok(page)
+    }
+
+    /// Frees a block that was claimed.
+    pub(crate) fn free(&mut self, block: Handed) {
+        block.free_among(&mut self.managed);
+    }
+
+    /// Frees blocks that nobody wants back.
+    pub(crate) fn discard(&mut self) -> Discard<'_> {
+        Discard::new(&mut self.marks, &mut self.managed)
     }
 
     /// Restores the block of `order` at `pfn` as a folio.

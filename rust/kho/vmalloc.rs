@@ -20,20 +20,24 @@ use crate::abi::kho::VmallocChunk;
 use crate::abi::kho::VMALLOC_ALLOC;
 use crate::abi::kho::VMALLOC_HUGE_VMAP;
 use crate::abi::PAGE_SHIFT;
+use crate::kernel::list::List;
 use crate::kernel::mark::Marks;
 use crate::kernel::vmap;
+use crate::kernel::vmap::MappedPages;
 use crate::kernel::vmap::PageArray;
 use crate::logic::vmalloc::Area;
+use crate::logic::vmalloc::ChunkMem;
 
 use super::handed::Handed;
 use super::outgoing::Batch;
 use super::preserved::Preserved;
 use super::restore::restore_pages;
+use super::restore::Restorer;
 
 /// A preservation in the making; dropping it undoes it.
 struct Draft {
     /// The chunks so far, linked to each other.
-    chunks: KVec<Preserved>,
+    chunks: List<Preserved>,
     /// Entries in the last chunk.
     used: usize,
     /// Order of the blocks.
@@ -43,7 +47,7 @@ struct Draft {
 impl Draft {
     fn new(order: u32) -> Result<Self> {
         let mut draft = Self {
-            chunks: KVec::new(),
+            chunks: List::new(),
             used: 0,
             order,
         };
@@ -54,7 +58,7 @@ impl Draft {
     fn add_chunk(&mut self) -> Result {
         let chunk = Preserved::new(mem::size_of::<VmallocChunk>())?;
         let phys = chunk.phys();
-        self.chunks.push(chunk, GFP_KERNEL)?;
+        self.chunks.push(chunk)?;
         let before = self.chunks.len().checked_sub(2);
         if let Some(last) = before.and_then(|index| self.chunks.get_mut(index)) {
             chunk_of(last)?.next = phys.get();
@@ -83,9 +87,8 @@ impl Draft {
     /// Makes it permanent. Returns the address of the first chunk.
     fn commit(mut self) -> Option<PhysAddr> {
         let mut first = None;
-        for chunk in mem::take(&mut self.chunks) {
-            let phys = chunk.into_phys();
-            first = first.or(Some(phys));
+        while let Some(chunk) = self.chunks.pop() {
+            first = Some(chunk.into_phys());
         }
         first
     }
@@ -93,7 +96,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             unpreserve_blocks(chunk, self.order);
         }
     }
@@ -141,16 +144,34 @@ pub(crate) fn preserve(area: &vmap::Area<'_>) -> Result<KhoVmalloc> {
     }
     let total_pages = u32::try_from(area.len()).map_err(|_| E2BIG)?;
     let order = area.order();
-    let mut draft = Draft::new(order)?;
-    for pfn in area.pages().step_by(1 << order) {
-        draft.add(pfn)?;
-    }
-    let first = draft.commit().ok_or(ENOMEM)?;
     Ok(KhoVmalloc {
-        first: first.get(),
+        first: preserve_blocks(area.pages().step_by(1 << order), order)?.get(),
         total_pages,
         flags,
         order: order as u16,
+    })
+}
+
+/// Preserves and lists blocks. Returns the address of the first chunk.
+fn preserve_blocks(blocks: impl Iterator<Item = Pfn>, order: u32) -> Result<PhysAddr> {
+    let mut draft = Draft::new(order)?;
+
+    for pfn in blocks {
+        draft.add(pfn)?;
+    }
+    draft.commit().ok_or(ENOMEM)
+}
+
+/// Preserves a page of this kernel as if it were a vmalloc area, which it becomes in the next one.
+/// Its owner must not free it before it is unpreserved.
+///
+/// May sleep. `ENOMEM`, `EINVAL` with KHO off.
+pub(crate) fn preserve_page(pfn: Pfn) -> Result<KhoVmalloc> {
+    Ok(KhoVmalloc {
+        first: preserve_blocks([pfn].into_iter(), 0)?.get(),
+        total_pages: 1,
+        flags: VMALLOC_ALLOC,
+        order: 0,
     })
 }
 
@@ -178,32 +199,84 @@ pub(crate) fn unpreserve(area: &KhoVmalloc) {
 /// not preserved; `ENOMEM`. What was restored before an error is freed.
 ///
 /// C counterpart: `kho_restore_vmalloc()`.
-pub(crate) fn restore(area: &KhoVmalloc) -> Result<vmap::MappedPages> {
-    let chunks = RefCell::new(Marks::new());
+pub(crate) fn restore(area: &KhoVmalloc) -> Result<MappedPages> {
+    let mut restorer = Restorer::new();
+    let chunks = RefCell::new(restorer.marks());
     let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
-    let checked = match <Area<'_, _>>::check(&word, area, END) {
-        Ok(checked) => checked,
-        Err(error) => {
-            pr_err!("KHO: preserved vmalloc area: {}\n", error);
-            return Err(EINVAL);
+    let restored = map(&check(area, &word)?);
+
+    free_chunks(area.first, &mut restorer);
+    restored
+}
+
+/// Memory of an area that is only to be read, at whatever address.
+pub(crate) enum Readable {
+    /// A single page, where it is.
+    Page(Handed),
+    /// An area of several pages.
+    Mapped(MappedPages),
+}
+
+impl Readable {
+    /// Frees it. Otherwise a single page would wait for another owner.
+    pub(crate) fn free(self, restorer: &mut Restorer) {
+        if let Self::Page(page) = self {
+            restorer.free(page);
         }
+    }
+}
+
+impl core::ops::Deref for Readable {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Page(page) => page.bytes(),
+            Self::Mapped(pages) => pages,
+        }
+    }
+}
+
+/// The same as [`restore`] for who only reads: one page needs no address of its own.
+pub(crate) fn read(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<Readable> {
+    let chunks = RefCell::new(restorer.marks());
+    let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
+    let checked = check(area, &word)?;
+    let memory = match checked.only_block().filter(|_| checked.pages() == 1) {
+        Some(page) => restorer.claim_page(page).map(Readable::Page),
+        None => map(&checked).map(Readable::Mapped),
     };
-    let order = checked.order();
-    let mut pages = PageArray::new(checked.pages() as usize)?;
+
+    free_chunks(area.first, restorer);
+    memory
+}
+
+/// Validates the description of an area, whose chunks `mem` reads; says in the log what is wrong.
+fn check<'a, M: ChunkMem>(area: &KhoVmalloc, mem: &'a M) -> Result<Area<'a, M>> {
+    Area::check(mem, area, END).map_err(|error| {
+        pr_err!("KHO: preserved vmalloc area: {}\n", error);
+        EINVAL
+    })
+}
+
+/// Restores the pages of an area, and gives them an address.
+fn map<M: ChunkMem>(area: &Area<'_, M>) -> Result<MappedPages> {
+    let order = area.order();
+    let mut pages = PageArray::new(area.pages() as usize)?;
     let mut marks = Marks::new();
-    for block in checked.blocks() {
+
+    for block in area.blocks() {
         let end = block.pfn().checked_add(1 << order).ok_or(EINVAL)?;
         restore_pages(&mut marks, block.pfn(), end, |live| pages.push_block(live))?;
     }
-    free_chunks(area.first);
-    if pages.len() != checked.pages() as usize {
+    if pages.len() != area.pages() as usize {
         return Err(EINVAL);
     }
     let mut flags = 0;
-    if checked.flags() & VMALLOC_ALLOC != 0 {
+    if area.flags() & VMALLOC_ALLOC != 0 {
         flags |= vmap::VM_ALLOC;
     }
-    if checked.flags() & VMALLOC_HUGE_VMAP != 0 {
+    if area.flags() & VMALLOC_HUGE_VMAP != 0 {
         flags |= vmap::VM_ALLOW_HUGE_VMAP;
     }
     pages.map(order, flags)
@@ -212,15 +285,15 @@ pub(crate) fn restore(area: &KhoVmalloc) -> Result<vmap::MappedPages> {
 /// No page has this number or a higher one; whether lower ones exist is found out one by one.
 const END: Pfn = Pfn::new(1 << (64 - PAGE_SHIFT));
 
-/// Frees the chunks of an area whose blocks have been restored.
-fn free_chunks(first: u64) {
+/// Frees the chunks of an area whose blocks have found another owner.
+fn free_chunks(first: u64, restorer: &mut Restorer) {
     let mut next = first;
     while next != 0 {
         // Each claim succeeds once: even a chain that changed after the check has an end.
-        let Ok(chunk) = Handed::claim(PhysAddr::new(next)) else {
+        let Ok(chunk) = restorer.claim(PhysAddr::new(next)) else {
             return;
         };
         next = VmallocChunk::ref_from_prefix(chunk.bytes()).map_or(0, |(chunk, _)| chunk.next);
-        chunk.free();
+        restorer.free(chunk);
     }
 }

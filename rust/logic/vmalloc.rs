@@ -240,6 +240,8 @@ pub struct Area<'a, M, const SHIFT: u32 = PAGE_SHIFT> {
     area: KhoVmalloc,
     /// The page behind the end of memory.
     end: Pfn,
+    /// The block, if there is only one.
+    only: Option<PhysAddr>,
 }
 
 impl<'a, M: ChunkMem, const SHIFT: u32> Area<'a, M, SHIFT> {
@@ -257,14 +259,17 @@ impl<'a, M: ChunkMem, const SHIFT: u32> Area<'a, M, SHIFT> {
                 order: area.order,
             });
         }
-        let checked = Self {
+        let mut checked = Self {
             mem,
             area: *area,
             end,
+            only: None,
         };
         let mut walk = checked.walk();
 
-        while walk.step()?.is_some() {}
+        while let Some(block) = walk.step()? {
+            checked.only = (walk.blocks == 1).then_some(block);
+        }
         let found = walk.blocks << walk.order;
 
         if found != u64::from(area.total_pages) {
@@ -305,6 +310,11 @@ impl<'a, M: ChunkMem, const SHIFT: u32> Area<'a, M, SHIFT> {
     /// `VMALLOC_*` flags.
     pub const fn flags(&self) -> u16 {
         self.area.flags
+    }
+
+    /// The address of the area's block, if there is only one. It was read once, by the check.
+    pub const fn only_block(&self) -> Option<PhysAddr> {
+        self.only
     }
 
     /// The addresses of the area's blocks, in the order in which they are mapped.

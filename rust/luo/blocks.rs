@@ -20,23 +20,27 @@ use crate::abi::addr::PhysAddr;
 use crate::abi::block::BlockHeader;
 use crate::abi::block::MAX_BLOCKS;
 use crate::abi::PAGE_SIZE;
+use crate::kernel::list::List;
 use crate::kho::Handed;
 use crate::kho::Preserved;
 use crate::logic::chain::Chain;
 use crate::logic::chain::ChainError;
 use crate::logic::chain::Layout;
 
-use super::list::List;
-
 /// Entries that fit into a block.
 const fn per_block<T>() -> usize {
     Layout::of::<T>().per_block() as usize
 }
 
-/// Where entry `slot` lies in its block.
-fn slot_range<T>(slot: usize) -> core::ops::Range<usize> {
-    let start = size_of::<BlockHeader>() + slot * size_of::<T>();
-    start..start + size_of::<T>()
+/// The parts of a block: its header, and room for entries.
+fn parts<T: FromBytes + IntoBytes + KnownLayout>(
+    block: &mut Preserved,
+) -> Result<(&mut BlockHeader, &mut [T])> {
+    let (header, rest) = BlockHeader::mut_from_prefix(block.bytes_mut()).map_err(|_| EINVAL)?;
+    let (slots, _) =
+        <[T]>::mut_from_prefix_with_elems(rest, per_block::<T>()).map_err(|_| EINVAL)?;
+
+    Ok((header, slots))
 }
 
 /// A chain for the next kernel, long enough for all entries before the first is written.
@@ -52,7 +56,7 @@ pub(super) struct BlockSet<T> {
     _entry: PhantomData<T>,
 }
 
-impl<T: IntoBytes + Immutable> BlockSet<T> {
+impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
     /// An empty chain.
     pub(super) const fn new() -> Self {
         Self {
@@ -110,18 +114,32 @@ impl<T: IntoBytes + Immutable> BlockSet<T> {
         self.blocks.first().map_or(0, |block| block.phys().get())
     }
 
-    /// Writes entry `index`, the one behind those that were written before. `ENOSPC` where no
-    /// room was made for it.
-    pub(super) fn write(&mut self, index: usize, entry: &T) -> Result {
-        let (block, slot) = (index / per_block::<T>(), index % per_block::<T>());
-        let bytes = self.blocks.get_mut(block).ok_or(ENOSPC)?.bytes_mut();
+    /// Writes an entry for each of `sources`: `write` does, one after the other.
+    ///
+    /// Stops at the first that fails, and says how many came before it. `ENOSPC` where no room was
+    /// made. The chain is to be [cleared](Self::clear) after an error.
+    pub(super) fn write<S>(
+        &mut self,
+        mut sources: impl Iterator<Item = S>,
+        mut write: impl FnMut(S, &mut T) -> Result,
+    ) -> Result<(), (usize, Error)> {
+        let mut before = 0;
 
-        bytes
-            .get_mut(slot_range::<T>(slot))
-            .ok_or(ENOSPC)?
-            .copy_from_slice(entry.as_bytes());
-        self.update_header(block, |header| header.count = slot as u64 + 1);
-        Ok(())
+        for block in self.blocks.iter_mut() {
+            let (header, slots) = parts::<T>(block).map_err(|error| (before, error))?;
+            let mut count = 0;
+
+            for (slot, source) in slots.iter_mut().zip(&mut sources) {
+                write(source, slot).map_err(|error| (before + count, error))?;
+                count += 1;
+            }
+            header.count = count as u64;
+            before += count;
+        }
+        match sources.next() {
+            None => Ok(()),
+            Some(_) => Err((before, ENOSPC)),
+        }
     }
 
     /// Removes all entries, and keeps the room for them.
@@ -256,9 +274,13 @@ impl<T: FromBytes> HandedChain<T> {
         T: Immutable + KnownLayout,
     {
         self.blocks.iter().flat_map(|block| {
-            (0..block.count).filter_map(|slot| {
-                T::ref_from_bytes(block.memory.bytes().get(slot_range::<T>(slot))?).ok()
-            })
+            let entries = block.memory.bytes().get(size_of::<BlockHeader>()..);
+
+            // They fit: the chain is sound.
+            match <[T]>::ref_from_prefix_with_elems(entries.unwrap_or(&[]), block.count) {
+                Ok((entries, _)) => entries,
+                Err(_) => &[],
+            }
         })
     }
 

@@ -119,7 +119,8 @@ unsafe extern "C" fn liveupdate_flb_get_incoming(
         return EOPNOTSUPP.to_errno();
     }
     // SAFETY: The caller's FLB exists during this call.
-    let found = unsafe { CFlb::new(flb) }.and_then(|flb| flb::find_incoming(&flb)?.get(flb.get()));
+    let found =
+        unsafe { CFlb::new(flb) }.and_then(|flb| flb::find_incoming(&flb)?.get(|| flb.get()));
     match found {
         Ok(found) => {
             // SAFETY: The caller wants the object there.
@@ -136,7 +137,7 @@ unsafe extern "C" fn liveupdate_flb_put_incoming(flb: *mut bindings::liveupdate_
     // SAFETY: The caller's FLB exists during this call.
     if let Ok(flb) = unsafe { CFlb::new(flb) } {
         if let Ok(incoming) = flb::find_incoming(&flb) {
-            incoming.put(flb.get());
+            incoming.put(|| flb.get());
         }
     }
 }

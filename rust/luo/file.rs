@@ -11,9 +11,11 @@ use core::mem::size_of;
 use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
+use kernel::sync::Arc;
 
 use crate::abi::luo::FileSer;
 use crate::abi::luo::FileSetSer;
+use crate::kernel::bindings;
 use crate::kernel::c_handler::HandlerPrivate;
 use crate::kernel::c_handler::HandlerRef;
 use crate::kernel::c_handler::RetrieveStatus;
@@ -23,8 +25,8 @@ use super::blocks::BlockSet;
 use super::blocks::HandedChain;
 use super::files::Files;
 use super::files::HasToken;
-use super::flb;
 use super::flb::FlbHolds;
+use super::flb::Links;
 use super::index::Index;
 use super::name::BadName;
 use super::name::HandlerName;
@@ -71,9 +73,9 @@ impl OutgoingFile {
     /// Preserves a file. `ENOENT` if no handler takes it, `EBUSY` if it is in a session, or what
     /// the handler or an FLB says.
     fn new(token: u64, file: ARef<File>) -> Result<Self> {
-        let handler = registry::handler_for(&file)?;
+        let (handler, flbs) = registry::handler_for(&file)?;
         let claim = Claim::new(&handler, &file)?;
-        let flbs = flb::hold_all(&handler)?;
+        let flbs = FlbHolds::new(flbs)?;
         let (data, private) = handler.preserve(&file)?;
 
         Ok(Self {
@@ -173,26 +175,23 @@ impl OutgoingFiles {
     /// Freezes all files and writes them down for the next kernel. On error all of them are as
     /// before.
     pub(super) fn freeze(&mut self) -> Result<FileSetSer> {
-        for index in 0..self.files.len() {
-            if let Err(error) = self.freeze_one(index) {
-                self.unfreeze_before(index);
-                return Err(error);
+        let files = self.files.as_mut_slice();
+        let written = self.blocks.write(files.iter_mut(), |file, entry| {
+            file.freeze()?;
+            *entry = file.entry();
+            Ok(())
+        });
+
+        match written {
+            Ok(()) => Ok(FileSetSer {
+                files: self.blocks.head(),
+                count: self.files.len() as u64,
+            }),
+            Err((frozen, error)) => {
+                self.unfreeze_before(frozen);
+                Err(error)
             }
         }
-        Ok(FileSetSer {
-            files: self.blocks.head(),
-            count: self.files.len() as u64,
-        })
-    }
-
-    fn freeze_one(&mut self, index: usize) -> Result {
-        let file = self.files.as_mut_slice().get_mut(index).ok_or(EINVAL)?;
-
-        file.freeze()?;
-        let entry = file.entry();
-        self.blocks
-            .write(index, &entry)
-            .inspect_err(|_| file.unfreeze())
     }
 
     /// Takes [`Self::freeze`] back.
@@ -317,13 +316,30 @@ impl IncomingFile {
         }
     }
 
-    fn finish(self) {
+    /// Lets go of it, and of what `needs` finds that files of its handler need.
+    fn finish(self, needs: &mut Needs) {
         let (file, status) = self.status();
 
         if let Some(handler) = &self.handler {
             handler.finish(file, self.data, status);
-            flb::finish_file(handler);
+            if let Some(flbs) = needs.of(handler) {
+                flbs.finish_file();
+            }
         }
+    }
+}
+
+/// What files of a handler need. Remembers the last answer: files of a session are mostly alike.
+struct Needs(Option<(*mut bindings::liveupdate_file_handler, Option<Arc<Links>>)>);
+
+impl Needs {
+    fn of(&mut self, handler: &HandlerRef) -> Option<&Links> {
+        let known = matches!(&self.0, Some((known, _)) if *known == handler.as_ptr());
+
+        if !known {
+            self.0 = Some((handler.as_ptr(), registry::flbs_of(handler)));
+        }
+        self.0.as_ref()?.1.as_deref()
     }
 }
 
@@ -408,8 +424,9 @@ impl IncomingFiles {
         for file in self.files.as_mut_slice() {
             file.check_finish()?;
         }
+        let mut needs = Needs(None);
         while let Some(file) = self.files.pop() {
-            file.finish();
+            file.finish(&mut needs);
         }
         if let Some(chain) = self.chain.take() {
             chain.free();

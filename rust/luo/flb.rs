@@ -10,6 +10,8 @@
 
 use kernel::new_mutex;
 use kernel::prelude::*;
+use kernel::sync::atomic::AtomicFlag;
+use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::Mutex;
 use kernel::sync::SetOnce;
@@ -22,7 +24,6 @@ use crate::abi::PAGE_SIZE;
 use crate::kernel::c_flb::CFlb;
 use crate::kernel::c_flb::FlbObject;
 use crate::kernel::c_flb::FlbRef;
-use crate::kernel::c_handler::HandlerRef;
 use crate::kho::Handed;
 use crate::kho::Preserved;
 
@@ -68,13 +69,15 @@ impl OutgoingFlb {
         self.live.lock().is_some()
     }
 
-    /// Takes a hold, and saves the state if it is the first one.
-    fn preserve(&self, flb: FlbRef) -> Result {
+    /// Takes a hold. If it is the first one then the state is saved by the FLB that `find` finds;
+    /// `ENODEV` if it does not.
+    fn preserve(&self, find: impl FnOnce() -> Option<FlbRef>) -> Result {
         let mut live = self.live.lock();
 
         match &mut *live {
             Some(live) => live.users += 1,
             None => {
+                let flb = find().ok_or(ENODEV)?;
                 let (data, obj) = flb.preserve()?;
                 *live = Some(Live {
                     flb,
@@ -124,39 +127,136 @@ impl OutgoingFlb {
     }
 }
 
-/// A preserved file's hold on one FLB; dropping it gives the hold back.
-pub(super) struct FlbHold(Arc<OutgoingFlb>);
+/// An FLB that files of a handler need.
+struct Link {
+    outgoing: Arc<OutgoingFlb>,
+    /// Its state in the previous kernel, if it had any; looked for once.
+    incoming: SetOnce<Option<&'static IncomingFlb>>,
+    /// It was unregistered. Files that hold it do so all the same.
+    is_gone: AtomicFlag,
+}
 
-impl Drop for FlbHold {
-    fn drop(&mut self) {
-        self.0.put();
+impl Link {
+    fn new(outgoing: Arc<OutgoingFlb>) -> Self {
+        Self {
+            outgoing,
+            incoming: SetOnce::new(),
+            is_gone: AtomicFlag::new(false),
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_gone.load(Relaxed)
+    }
+
+    fn incoming(&self) -> Option<&'static IncomingFlb> {
+        match self.incoming.as_ref() {
+            Some(known) => *known,
+            None => {
+                let found = find(&self.outgoing.name).ok();
+
+                self.incoming.populate(found);
+                found
+            }
+        }
     }
 }
 
-/// Takes a hold on each FLB that files of `handler` depend on, in the order of registration.
+/// The FLBs that files of a handler need, in the order of their registration.
 ///
-/// On failure the holds that were taken are given back, last one first.
-pub(super) fn hold_all(handler: &HandlerRef) -> Result<FlbHolds> {
-    let count = registry::nr_flbs(handler);
-    let mut holds = FlbHolds(KVec::with_capacity(count, GFP_KERNEL)?);
+/// Files share the list that there was when they were preserved. Registering makes another one;
+/// unregistering, which must not fail, only notes it.
+pub(super) struct Links(KVec<Link>);
 
-    for index in 0..count {
-        let Some((state, flb)) = registry::flb_of(handler, index) else {
-            break;
-        };
-        holds.0.reserve(1, GFP_KERNEL)?;
-        state.preserve(flb.ok_or(ENODEV)?)?;
-        holds.0.push(FlbHold(state), GFP_KERNEL)?;
+/// One bit for each element of a [`Links`].
+type Mask = u64;
+
+const _: () = assert!(registry::MAX_FLBS <= Mask::BITS as usize);
+
+impl Links {
+    /// The list of a handler that has just registered.
+    pub(super) fn none() -> Result<Arc<Self>> {
+        Ok(Arc::new(Self(KVec::new()), GFP_KERNEL)?)
     }
-    Ok(holds)
+
+    /// The FLBs that are registered.
+    pub(super) fn states(&self) -> impl Iterator<Item = &Arc<OutgoingFlb>> {
+        self.0
+            .iter()
+            .filter(|link| !link.is_gone())
+            .map(|link| &link.outgoing)
+    }
+
+    /// Whether an FLB is among them.
+    pub(super) fn has(&self, state: &Arc<OutgoingFlb>) -> bool {
+        self.states().any(|it| Arc::ptr_eq(it, state))
+    }
+
+    /// The list with one more FLB.
+    pub(super) fn with(&self, state: Arc<OutgoingFlb>) -> Result<Arc<Self>> {
+        let mut links = KVec::with_capacity(self.0.len() + 1, GFP_KERNEL)?;
+
+        for state in Iterator::chain(self.states().cloned(), [state]) {
+            links.push(Link::new(state), GFP_KERNEL)?;
+        }
+        Ok(Arc::new(Self(links), GFP_KERNEL)?)
+    }
+
+    /// Notes that an FLB is not registered any more. Returns whether it was.
+    pub(super) fn remove(&self, state: &Arc<OutgoingFlb>) -> bool {
+        let link = self
+            .0
+            .iter()
+            .find(|link| !link.is_gone() && Arc::ptr_eq(&link.outgoing, state));
+
+        if let Some(link) = link {
+            link.is_gone.store(true, Relaxed);
+        }
+        link.is_some()
+    }
+
+    /// Tells each FLB that a file, which needed it in the previous kernel, is finished.
+    pub(super) fn finish_file(&self) {
+        for link in self.0.iter().rev().filter(|link| !link.is_gone()) {
+            // An FLB that the previous kernel did not have is not held by its files.
+            if let Some(incoming) = link.incoming() {
+                incoming.put(|| registry::flb_ref(&link.outgoing));
+            }
+        }
+    }
 }
 
-/// The holds of one file; dropping it gives them back, last one first.
-pub(super) struct FlbHolds(KVec<FlbHold>);
+/// A preserved file's holds on FLBs; dropping it gives them back, last one first.
+pub(super) struct FlbHolds {
+    links: Arc<Links>,
+    held: Mask,
+}
+
+impl FlbHolds {
+    /// Takes a hold on each, in the order of registration.
+    ///
+    /// On failure the holds that were taken are given back, last one first.
+    pub(super) fn new(links: Arc<Links>) -> Result<Self> {
+        let mut holds = Self { links, held: 0 };
+
+        for (index, link) in holds.links.0.iter().enumerate() {
+            if !link.is_gone() {
+                link.outgoing
+                    .preserve(|| registry::flb_ref(&link.outgoing))?;
+                holds.held |= 1 << index;
+            }
+        }
+        Ok(holds)
+    }
+}
 
 impl Drop for FlbHolds {
     fn drop(&mut self) {
-        while self.0.pop().is_some() {}
+        for (index, link) in self.links.0.iter().enumerate().rev() {
+            if self.held & 1 << index != 0 {
+                link.outgoing.put();
+            }
+        }
     }
 }
 
@@ -232,23 +332,27 @@ impl IncomingFlb {
 
     /// Takes a hold on the object, which is restored if this is the first time.
     ///
-    /// `ENODATA` once it is finished, `ENODEV` if the module is being unloaded; else the error
-    /// of the first attempt to restore it, each time.
-    pub(super) fn get(&self, flb: Option<FlbRef>) -> Result<FlbObject> {
+    /// `ENODATA` once it is finished, `ENODEV` if `find` does not find the FLB; else the error of
+    /// the first attempt to restore it, each time.
+    pub(super) fn get(&self, find: impl FnOnce() -> Option<FlbRef>) -> Result<FlbObject> {
         let mut state = self.state.lock();
-        let obj = self.retrieve(&mut state, flb)?;
+        let obj = self.retrieve(&mut state, find)?;
 
         state.users = state.users.saturating_add(1);
         Ok(obj)
     }
 
-    fn retrieve(&self, state: &mut Incoming, flb: Option<FlbRef>) -> Result<FlbObject> {
+    fn retrieve(
+        &self,
+        state: &mut Incoming,
+        find: impl FnOnce() -> Option<FlbRef>,
+    ) -> Result<FlbObject> {
         match &state.stage {
             Stage::Finished => Err(ENODATA),
             Stage::Failed(err) => Err(*err),
             Stage::Retrieved(_, obj) => Ok(*obj),
             Stage::Waiting => {
-                let flb = flb.ok_or(ENODEV)?;
+                let flb = find().ok_or(ENODEV)?;
 
                 match flb.retrieve(self.data) {
                     Ok(obj) => {
@@ -271,7 +375,7 @@ impl IncomingFlb {
 
     /// Gives a hold back. The last one finishes the FLB, which is restored for that if nobody
     /// asked for it before: only the FLB knows how to clean up.
-    pub(super) fn put(&self, flb: Option<FlbRef>) {
+    pub(super) fn put(&self, find: impl FnOnce() -> Option<FlbRef>) {
         let mut state = self.state.lock();
 
         match state.users {
@@ -288,7 +392,7 @@ impl IncomingFlb {
                 return;
             }
         }
-        match self.retrieve(&mut state, flb) {
+        match self.retrieve(&mut state, find) {
             Ok(obj) => {
                 if let Stage::Retrieved(flb, _) =
                     core::mem::replace(&mut state.stage, Stage::Finished)
@@ -319,33 +423,21 @@ static INCOMING: SetOnce<Table> = SetOnce::new();
 
 /// The incoming FLB of this name. `ENODATA` if nothing came in, `ENOENT` if this did not, `EIO` if
 /// what came in cannot be read.
-fn incoming(name: &FlbName) -> Result<Arc<IncomingFlb>> {
+fn find(name: &FlbName) -> Result<&'static IncomingFlb> {
     match INCOMING.as_ref() {
         None | Some(Table::Absent) => Err(ENODATA),
         Some(Table::Bad) => Err(EIO),
         Some(Table::Read(flbs)) => flbs
             .iter()
             .find(|flb| flb.name == *name)
-            .cloned()
+            .map(|flb| &**flb)
             .ok_or(ENOENT),
     }
 }
 
-/// Finds the incoming state for an FLB that a C caller named; see [`incoming`] for errors.
-pub(super) fn find_incoming(flb: &CFlb) -> Result<Arc<IncomingFlb>> {
-    incoming(&FlbName::new(flb.compatible()).ok_or(EINVAL)?)
-}
-
-/// Tells each FLB that a file of `handler`, which needed it in the previous kernel, is finished.
-pub(super) fn finish_file(handler: &HandlerRef) {
-    for index in (0..registry::nr_flbs(handler)).rev() {
-        if let Some((state, flb)) = registry::flb_of(handler, index) {
-            // An FLB that the previous kernel did not have is not held by its files.
-            if let Ok(incoming) = incoming(&state.name()) {
-                incoming.put(flb);
-            }
-        }
-    }
+/// Finds the incoming state for an FLB that a C caller named; see [`find`] for errors.
+pub(super) fn find_incoming(flb: &CFlb) -> Result<&'static IncomingFlb> {
+    find(&FlbName::new(flb.compatible()).ok_or(EINVAL)?)
 }
 
 /// Notes that the previous kernel left no FLBs, or nothing at all.

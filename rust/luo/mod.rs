@@ -29,7 +29,6 @@ mod files;
 mod flb;
 mod incoming;
 mod index;
-mod list;
 mod name;
 mod registry;
 mod session;

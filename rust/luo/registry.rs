@@ -20,6 +20,7 @@ use crate::kernel::c_handler::CHandler;
 use crate::kernel::c_handler::HandlerRef;
 use crate::kernel::sync::StaticRwSem;
 
+use super::flb::Links;
 use super::flb::OutgoingFlb;
 use super::name::BadName;
 use super::name::FlbName;
@@ -28,10 +29,10 @@ use super::name::HandlerName;
 /// Most FLBs: their entries must fit into one page (`LUO_FLB_MAX`).
 pub(super) const MAX_FLBS: usize = flb_capacity(PAGE_SIZE);
 
-/// A registered handler and the FLBs that its files need, in the order of their registration.
+/// A registered handler and the FLBs that its files need.
 struct Handler {
     c: CHandler,
-    flbs: KVec<Arc<OutgoingFlb>>,
+    flbs: Arc<Links>,
 }
 
 /// A registered FLB.
@@ -57,28 +58,16 @@ static REGISTRY: StaticRwSem<Registry> = StaticRwSem::new(
 );
 
 impl Registry {
-    fn handler(&self, handler: *mut bindings::liveupdate_file_handler) -> Option<&Handler> {
-        self.handlers.iter().find(|it| it.c.as_ptr() == handler)
-    }
-
     fn flb(&self, flb: *mut bindings::liveupdate_flb) -> Option<&Flb> {
         self.flbs.iter().find(|it| it.c.as_ptr() == flb)
     }
 
-    /// Takes the FLB of `handler` at `index` out of its list, and out of the registry if no other
-    /// handler has it.
-    fn unlink_flb(&mut self, handler: usize, index: usize) {
-        let Some(link) = self
-            .handlers
-            .get_mut(handler)
-            .and_then(|handler| handler.flbs.remove(index).ok())
-        else {
-            return;
-        };
+    /// Notes that one handler less has the FLB, which goes with the last.
+    fn put_flb(&mut self, state: &Arc<OutgoingFlb>) {
         let Some(at) = self
             .flbs
             .iter()
-            .position(|it| Arc::ptr_eq(&it.state, &link))
+            .position(|it| Arc::ptr_eq(&it.state, state))
         else {
             return;
         };
@@ -96,6 +85,7 @@ impl Registry {
 /// Registers a handler. `EEXIST` if there is one with the same compatible string.
 pub(super) fn register_handler(handler: CHandler) -> Result {
     let name = HandlerName::new(handler.compatible()).ok_or(EINVAL)?;
+    let flbs = Links::none()?;
     let mut registry = REGISTRY.write();
 
     if registry
@@ -106,36 +96,28 @@ pub(super) fn register_handler(handler: CHandler) -> Result {
         pr_err!("LUO: a file handler for '{}' is registered already\n", name);
         return Err(EEXIST);
     }
-    registry.handlers.push(
-        Handler {
-            c: handler,
-            flbs: KVec::new(),
-        },
-        GFP_KERNEL,
-    )?;
+    registry
+        .handlers
+        .push(Handler { c: handler, flbs }, GFP_KERNEL)?;
     Ok(())
 }
 
 /// Forgets a handler and its links to FLBs.
 pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler) {
     let mut registry = REGISTRY.write();
-    let Some(at) = registry
+    let Some(handler) = registry
         .handlers
         .iter()
         .position(|it| it.c.as_ptr() == handler)
+        .and_then(|at| registry.handlers.remove(at).ok())
     else {
         pr_warn!("LUO: a file handler that is not registered cannot be unregistered\n");
         return;
     };
 
-    while registry
-        .handlers
-        .get(at)
-        .is_some_and(|it| !it.flbs.is_empty())
-    {
-        registry.unlink_flb(at, 0);
+    for state in handler.flbs.states() {
+        registry.put_flb(state);
     }
-    let _ = registry.handlers.remove(at);
 }
 
 /// Makes files of `handler` depend on `flb`.
@@ -161,24 +143,35 @@ pub(super) fn register_flb(handler: *mut bindings::liveupdate_file_handler, flb:
         .iter_mut()
         .find(|it| it.c.as_ptr() == flb.as_ptr());
 
-    // From the reservation on, adding the link cannot fail.
-    owner.flbs.reserve(1, GFP_KERNEL)?;
-    let state = match known {
+    match known {
         Some(known) => {
-            if owner.flbs.iter().any(|it| Arc::ptr_eq(it, &known.state)) {
+            if owner.flbs.has(&known.state) {
                 return Err(EEXIST);
             }
+            owner.flbs = owner.flbs.with(known.state.clone())?;
             known.users += 1;
-            known.state.clone()
         }
-        None => add_flb(&mut registry.flbs, flb)?,
-    };
-    owner.flbs.push(state, GFP_KERNEL)?;
+        None => {
+            let state = new_flb(&registry.flbs, &flb)?;
+            let flbs = owner.flbs.with(state.clone())?;
+            let users = 1;
+
+            registry.flbs.push(
+                Flb {
+                    c: flb,
+                    state,
+                    users,
+                },
+                GFP_KERNEL,
+            )?;
+            owner.flbs = flbs;
+        }
+    }
     Ok(())
 }
 
-/// Registers an FLB that has no handler yet, and counts the first one.
-fn add_flb(flbs: &mut KVec<Flb>, flb: CFlb) -> Result<Arc<OutgoingFlb>> {
+/// Makes the state of an FLB that is not registered yet.
+fn new_flb(flbs: &[Flb], flb: &CFlb) -> Result<Arc<OutgoingFlb>> {
     let name = FlbName::new(flb.compatible()).ok_or(EINVAL)?;
 
     if flbs.iter().any(|it| it.state.name() == name) {
@@ -187,17 +180,7 @@ fn add_flb(flbs: &mut KVec<Flb>, flb: CFlb) -> Result<Arc<OutgoingFlb>> {
     if flbs.len() >= MAX_FLBS {
         return Err(ENOSPC);
     }
-    let state = OutgoingFlb::new(name)?;
-
-    flbs.push(
-        Flb {
-            c: flb,
-            state: state.clone(),
-            users: 1,
-        },
-        GFP_KERNEL,
-    )?;
-    Ok(state)
+    OutgoingFlb::new(name)
 }
 
 /// Makes files of `handler` independent of `flb` again.
@@ -205,36 +188,28 @@ pub(super) fn unregister_flb(
     handler: *mut bindings::liveupdate_file_handler,
     flb: *mut bindings::liveupdate_flb,
 ) {
-    let mut guard = REGISTRY.write();
-    let registry = &mut *guard;
+    let mut registry = REGISTRY.write();
     let state = registry.flb(flb).map(|it| it.state.clone());
-    let at = registry
-        .handlers
-        .iter()
-        .position(|it| it.c.as_ptr() == handler);
-    let link = at.and_then(|at| {
-        let flbs = &registry.handlers.get(at)?.flbs;
-        let state = state.as_ref()?;
-        Some((at, flbs.iter().position(|it| Arc::ptr_eq(it, state))?))
-    });
+    let owner = registry.handlers.iter().find(|it| it.c.as_ptr() == handler);
 
-    match link {
-        Some((handler, index)) => registry.unlink_flb(handler, index),
-        None => {
+    match (state, owner) {
+        (Some(state), Some(owner)) if owner.flbs.remove(&state) => registry.put_flb(&state),
+        _ => {
             pr_warn!("LUO: an FLB that is not registered with a handler cannot be unregistered\n")
         }
     }
 }
 
-/// The first handler that takes `file`; `ENOENT` if none does or its module is being unloaded.
-pub(super) fn handler_for(file: &File) -> Result<HandlerRef> {
+/// The first handler that takes `file`, and what its files need; `ENOENT` if none does or its
+/// module is being unloaded.
+pub(super) fn handler_for(file: &File) -> Result<(HandlerRef, Arc<Links>)> {
     let registry = REGISTRY.read();
 
     registry
         .handlers
         .iter()
         .find(|it| it.c.can_preserve(file))
-        .and_then(|it| it.c.get())
+        .and_then(|it| Some((it.c.get()?, it.flbs.clone())))
         .ok_or(ENOENT)
 }
 
@@ -249,29 +224,26 @@ pub(super) fn handler_named(name: &HandlerName) -> Option<HandlerRef> {
         .and_then(|it| it.c.get())
 }
 
-/// Number of FLBs that files of `handler` depend on.
-pub(super) fn nr_flbs(handler: &HandlerRef) -> usize {
-    let registry = REGISTRY.read();
-
-    registry
-        .handler(handler.as_ptr())
-        .map_or(0, |it| it.flbs.len())
+/// What files of `handler` need; [`None`] if it is not registered any more.
+pub(super) fn flbs_of(handler: &HandlerRef) -> Option<Arc<Links>> {
+    REGISTRY
+        .read()
+        .handlers
+        .iter()
+        .find(|it| it.c.as_ptr() == handler.as_ptr())
+        .map(|it| it.flbs.clone())
 }
 
-/// One of the FLBs that files of `handler` depend on: its state, and a reference for calling it
-/// unless its module is being unloaded. [`None`] past the last one.
-pub(super) fn flb_of(
-    handler: &HandlerRef,
-    index: usize,
-) -> Option<(Arc<OutgoingFlb>, Option<FlbRef>)> {
-    let registry = REGISTRY.read();
-    let state = registry.handler(handler.as_ptr())?.flbs.get(index)?;
-    let flb = registry
+/// A reference for calling an FLB; [`None`] if it is not registered any more, or its module is being
+/// unloaded.
+pub(super) fn flb_ref(state: &Arc<OutgoingFlb>) -> Option<FlbRef> {
+    REGISTRY
+        .read()
         .flbs
         .iter()
-        .find(|it| Arc::ptr_eq(&it.state, state))?;
-
-    Some((state.clone(), flb.c.get()))
+        .find(|it| Arc::ptr_eq(&it.state, state))?
+        .c
+        .get()
 }
 
 /// The outgoing state of an FLB, if it is registered.

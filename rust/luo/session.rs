@@ -138,16 +138,18 @@ impl Sessions {
     /// Freezes all sessions and writes them down. On error all of them are as before.
     fn freeze(&mut self) -> Result {
         self.set_head(0)?;
-        for (index, session) in self.by_name.values().enumerate() {
-            if let Err(error) = session.freeze(index, &mut self.blocks) {
-                // The tree has no reverse iterator: sessions do not depend on each other, so the
-                // order among them does not matter. Files within one are undone last first.
-                for session in self.by_name.values().take(index) {
-                    session.files.lock().unfreeze();
-                }
-                self.blocks.clear();
-                return Err(error);
+        let written = self.blocks.write(self.by_name.values(), |session, entry| {
+            *entry = session.freeze()?;
+            Ok(())
+        });
+        if let Err((frozen, error)) = written {
+            // The tree has no reverse iterator: sessions do not depend on each other, so the order
+            // among them does not matter. Files within one are undone last first.
+            for session in self.by_name.values().take(frozen) {
+                session.files.lock().unfreeze();
             }
+            self.blocks.clear();
+            return Err(error);
         }
         let first = if self.count > 0 {
             self.blocks.head()
@@ -168,16 +170,11 @@ impl Sessions {
 }
 
 impl Outgoing {
-    fn freeze(&self, index: usize, blocks: &mut BlockSet<SessionSer>) -> Result {
-        let mut files = self.files.lock();
-        let entry = SessionSer {
+    fn freeze(&self) -> Result<SessionSer> {
+        Ok(SessionSer {
+            file_set: self.files.lock().freeze()?,
             name: *self.name.padded(),
-            file_set: files.freeze()?,
-        };
-
-        blocks
-            .write(index, &entry)
-            .inspect_err(|_| files.unfreeze())
+        })
     }
 }
 

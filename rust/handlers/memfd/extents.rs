@@ -35,13 +35,12 @@ pub(super) fn pages(entries: &[ExtentSer], checked: &Checked) -> Result<usize> {
 pub(super) fn fill(
     entries: &[ExtentSer],
     checked: &Checked,
+    restorer: &mut Restorer,
     filler: &mut Filler<'_>,
     taken: &Taken,
 ) -> Result {
-    let mut restorer = Restorer::new();
-
     for extent in checked.extents(entries) {
-        fill_extent(&extent.map_err(refused)?, &mut restorer, filler, taken)?;
+        fill_extent(&extent.map_err(refused)?, restorer, filler, taken)?;
     }
     Ok(())
 }
@@ -72,8 +71,8 @@ fn fill_extent(
 }
 
 /// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[ExtentSer], taken: Progress) -> u64 {
-    let mut discard = Discard::new();
+pub(super) fn discard(entries: &[ExtentSer], taken: Progress, restorer: &mut Restorer) -> u64 {
+    let mut discard = restorer.discard();
     let mut missing = 0;
     let mut skip = taken.pages;
 
@@ -86,7 +85,7 @@ pub(super) fn discard(entries: &[ExtentSer], taken: Progress) -> u64 {
 
 /// Frees the pages of an extent but for the first `skip`. False if that cannot be done to its end:
 /// what follows memory that is not there is left alone, or a wrong length would take for ever.
-fn discard_extent(entry: &ExtentSer, skip: u64, discard: &mut Discard) -> bool {
+fn discard_extent(entry: &ExtentSer, skip: u64, discard: &mut Discard<'_>) -> bool {
     // None of these numbers has more than 52 bits.
     let mut next = Pfn::new(entry.pfn().get() + skip);
     let end = Pfn::new(entry.pfn().get() + u64::from(entry.count));

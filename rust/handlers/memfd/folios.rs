@@ -9,7 +9,6 @@ use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
 use crate::kernel::shmem::Filler;
-use crate::kho::Discard;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 
@@ -22,10 +21,10 @@ use super::incoming::Taken;
 pub(super) fn fill(
     entries: &[FolioSer],
     checked: &Checked,
+    restorer: &mut Restorer,
     filler: &mut Filler<'_>,
     taken: &Taken,
 ) -> Result {
-    let mut restorer = Restorer::new();
     let mut marks = Marks::new();
     let folios = checked
         .folios(entries, |pfn| Some(marks.find(pfn)?.order()))
@@ -38,7 +37,7 @@ pub(super) fn fill(
         put_piece(
             &folio.piece(filler.max_order()),
             uptodate,
-            &mut restorer,
+            restorer,
             filler,
             |entries| {
                 taken.set(Progress {
@@ -52,8 +51,8 @@ pub(super) fn fill(
 }
 
 /// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[FolioSer], taken: Progress) -> u64 {
-    let mut discard = Discard::new();
+pub(super) fn discard(entries: &[FolioSer], taken: Progress, restorer: &mut Restorer) -> u64 {
+    let mut discard = restorer.discard();
     let mut missing = 0;
 
     for entry in entries.iter().skip(taken.entries) {

@@ -22,6 +22,7 @@ use crate::kernel::page;
 use crate::kernel::shmem;
 use crate::kernel::shmem::Filler;
 use crate::kho::Batch;
+use crate::kho::Restorer;
 use crate::logic::extents::Cut;
 use crate::logic::memfd::File as Checked;
 use crate::logic::runs::Run;
@@ -47,14 +48,20 @@ pub(super) trait Format:
 
     /// Validates the entries, which the previous kernel wrote, and moves what they name into a new file.
     /// `taken` is kept up to date with what has found another owner.
-    fn fill(entries: &[Self], checked: &Checked, filler: &mut Filler<'_>, taken: &Taken) -> Result;
+    fn fill(
+        entries: &[Self],
+        checked: &Checked,
+        restorer: &mut Restorer,
+        filler: &mut Filler<'_>,
+        taken: &Taken,
+    ) -> Result;
 
     /// The number of pages that `entries` name at least.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize>;
 
     /// Frees what `entries`, which the previous kernel wrote, name, but for what is `taken`. Returns how
     /// many of them name what was not preserved.
-    fn discard(entries: &[Self], taken: Progress) -> u64;
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64;
 }
 
 /// `liveupdate_memfd=extents`.
@@ -90,16 +97,22 @@ impl Format for FolioSer {
         batch.unpreserve_runs(folios(chunk));
     }
 
-    fn fill(entries: &[Self], checked: &Checked, filler: &mut Filler<'_>, taken: &Taken) -> Result {
-        super::folios::fill(entries, checked, filler, taken)
+    fn fill(
+        entries: &[Self],
+        checked: &Checked,
+        restorer: &mut Restorer,
+        filler: &mut Filler<'_>,
+        taken: &Taken,
+    ) -> Result {
+        super::folios::fill(entries, checked, restorer, filler, taken)
     }
 
     fn expected(entries: &[Self], _: &Checked) -> Result<usize> {
         Ok(entries.len())
     }
 
-    fn discard(entries: &[Self], taken: Progress) -> u64 {
-        super::folios::discard(entries, taken)
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+        super::folios::discard(entries, taken, restorer)
     }
 }
 
@@ -157,15 +170,21 @@ impl Format for ExtentSer {
         batch.unpreserve_runs(single_pages(chunk));
     }
 
-    fn fill(entries: &[Self], checked: &Checked, filler: &mut Filler<'_>, taken: &Taken) -> Result {
-        super::extents::fill(entries, checked, filler, taken)
+    fn fill(
+        entries: &[Self],
+        checked: &Checked,
+        restorer: &mut Restorer,
+        filler: &mut Filler<'_>,
+        taken: &Taken,
+    ) -> Result {
+        super::extents::fill(entries, checked, restorer, filler, taken)
     }
 
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize> {
         super::extents::pages(entries, checked)
     }
 
-    fn discard(entries: &[Self], taken: Progress) -> u64 {
-        super::extents::discard(entries, taken)
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+        super::extents::discard(entries, taken, restorer)
     }
 }

@@ -19,9 +19,8 @@ use crate::kernel::memfd;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
-use crate::kernel::vmap::MappedPages;
 use crate::kho;
-use crate::kho::Handed;
+use crate::kho::vmalloc::Readable;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
@@ -31,25 +30,26 @@ use super::format::Format;
 
 /// Makes a file of what the previous kernel left at `data`. Frees what cannot be used.
 pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>> {
-    with_memfd(data, Memfd::<F>::into_file)
+    with_memfd(data, |memfd: Memfd<'_, F>| memfd.into_file())
 }
 
 /// Frees what the previous kernel left at `data`.
 pub(super) fn discard<F: Format>(data: u64) {
     // What goes wrong has been logged, and there is nobody to return it to.
-    let _ = with_memfd(data, |memfd: Memfd<F>| {
+    let _ = with_memfd(data, |memfd: Memfd<'_, F>| {
         drop(memfd);
         Ok(())
     });
 }
 
 /// Claims the memfd whose descriptor is at `data`, passes it to `f`, and frees the descriptor.
-fn with_memfd<F: Format, T>(data: u64, f: impl FnOnce(Memfd<F>) -> Result<T>) -> Result<T> {
-    let descriptor = Handed::claim(PhysAddr::new(data)).inspect_err(|error| {
+fn with_memfd<F: Format, T>(data: u64, f: impl FnOnce(Memfd<'_, F>) -> Result<T>) -> Result<T> {
+    let mut restorer = Restorer::new();
+    let descriptor = restorer.claim(PhysAddr::new(data)).inspect_err(|error| {
         pr_err!("memfd: the descriptor at {data:#x} is not preserved: {error:?}\n");
     })?;
-    let result = Memfd::open(descriptor.bytes()).and_then(f);
-    descriptor.free();
+    let result = Memfd::open(descriptor.bytes(), &mut restorer).and_then(f);
+    restorer.free(descriptor);
     result
 }
 
@@ -68,27 +68,27 @@ pub(super) fn refused(error: MemfdError) -> Error {
 }
 
 /// A memfd whose descriptor has been checked. Dropping it frees its contents.
-pub(super) struct Memfd<F: Format> {
+pub(super) struct Memfd<'a, F: Format> {
     checked: Checked,
     /// [`None`] for a file without contents.
-    contents: Option<Contents<F>>,
+    contents: Option<Contents<'a, F>>,
 }
 
-impl<F: Format> Memfd<F> {
-    pub(super) fn open(descriptor: &[u8]) -> Result<Self> {
+impl<'a, F: Format> Memfd<'a, F> {
+    pub(super) fn open(descriptor: &[u8], restorer: &'a mut Restorer) -> Result<Self> {
         let (ser, _) = MemfdSer::read_from_prefix(descriptor).map_err(|_| EINVAL)?;
         match Checked::check(&ser) {
             Ok(checked) => {
                 let contents = match checked.nr_folios() {
                     0 => None,
-                    _ => Some(Contents::open(&ser, Some(&checked))?),
+                    _ => Some(Contents::open(&ser, Some(&checked), restorer)?),
                 };
                 Ok(Self { checked, contents })
             }
             Err(error) => {
                 // The rest may be sound. Do not keep its memory for ever.
                 if ser.nr_folios != 0 {
-                    drop(Contents::<F>::open(&ser, None));
+                    drop(Contents::<'_, F>::open(&ser, None, restorer));
                 }
                 Err(refused(error))
             }
@@ -201,24 +201,27 @@ pub(super) struct Progress {
 pub(super) type Taken = Cell<Progress>;
 
 /// What a memfd contains, as far as nobody has taken it.
-struct Contents<F: Format> {
-    table: MappedPages,
+struct Contents<'a, F: Format> {
+    restorer: &'a mut Restorer,
+    /// There until it is freed.
+    table: Option<Readable>,
     /// Entries in the table.
     count: usize,
     taken: Progress,
     _format: PhantomData<F>,
 }
 
-impl<F: Format> Contents<F> {
-    /// Maps the table. `checked` is [`None`] where it is only wanted in order to be freed.
-    fn open(ser: &MemfdSer, checked: Option<&Checked>) -> Result<Self> {
+impl<'a, F: Format> Contents<'a, F> {
+    /// Opens the table. `checked` is [`None`] where it is only wanted in order to be freed.
+    fn open(ser: &MemfdSer, checked: Option<&Checked>, restorer: &'a mut Restorer) -> Result<Self> {
         let descriptor = ser.folios;
-        let table = kho::vmalloc::restore(&descriptor)?;
+        let table = kho::vmalloc::read(&descriptor, restorer)?;
         let room = table.len() / size_of::<F>();
         let count = usize::try_from(ser.nr_folios).unwrap_or(usize::MAX);
         // First, so that what follows frees the contents where it fails.
         let this = Self {
-            table,
+            restorer,
+            table: Some(table),
             count: count.min(room),
             taken: Progress::default(),
             _format: PhantomData,
@@ -231,14 +234,6 @@ impl<F: Format> Contents<F> {
         Ok(this)
     }
 
-    fn entries(&self) -> &[F] {
-        match <[F]>::ref_from_prefix_with_elems(&self.table, self.count) {
-            Ok((entries, _)) => entries,
-            // `open` has made sure that they fit, and bytes have any alignment.
-            Err(_) => &[],
-        }
-    }
-
     /// Moves the contents into `file`, which is new.
     fn fill(mut self, file: &ShmemFile, checked: &Checked) -> Result {
         let taken = Taken::default();
@@ -248,11 +243,11 @@ impl<F: Format> Contents<F> {
         result
     }
 
-    fn fill_counting(&self, file: &ShmemFile, checked: &Checked, taken: &Taken) -> Result {
-        let entries = self.entries();
+    fn fill_counting(&mut self, file: &ShmemFile, checked: &Checked, taken: &Taken) -> Result {
+        let entries = entries_of(&self.table, self.count);
         let mut filler = Filler::new(file, F::expected(entries, checked)?);
 
-        F::fill(entries, checked, &mut filler, taken)?;
+        F::fill(entries, checked, self.restorer, &mut filler, taken)?;
         // What is left are holes.
         taken.set(Progress {
             entries: self.count,
@@ -264,9 +259,25 @@ impl<F: Format> Contents<F> {
     }
 }
 
-impl<F: Format> Drop for Contents<F> {
+/// The first `count` entries of a table.
+fn entries_of<F: Format>(table: &Option<Readable>, count: usize) -> &[F] {
+    let bytes = table.as_deref().unwrap_or(&[]);
+
+    match <[F]>::ref_from_prefix_with_elems(bytes, count) {
+        Ok((entries, _)) => entries,
+        // `open` has made sure that they fit, and bytes have any alignment.
+        Err(_) => &[],
+    }
+}
+
+impl<F: Format> Drop for Contents<'_, F> {
     fn drop(&mut self) {
-        let missing = F::discard(self.entries(), self.taken);
+        let entries = entries_of::<F>(&self.table, self.count);
+        let missing = F::discard(entries, self.taken, self.restorer);
+
+        if let Some(table) = self.table.take() {
+            table.free(self.restorer);
+        }
 
         if missing != 0 {
             pr_warn!("memfd: {missing} entries in the table of a memfd were not preserved\n");

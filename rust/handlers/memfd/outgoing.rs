@@ -14,7 +14,8 @@ use crate::abi::memfd::ALL_SEALS;
 use crate::kernel::memfd::PinnedFolios;
 use crate::kernel::shmem::Frozen;
 use crate::kernel::shmem::ShmemFile;
-use crate::kernel::vmap::Area;
+use crate::kernel::table;
+use crate::kernel::table::Place;
 use crate::kho;
 use crate::kho::Batch;
 use crate::kho::Preserved;
@@ -178,9 +179,12 @@ impl<F: Format> Drop for Folios<F> {
 struct Table(KhoVmalloc);
 
 impl Table {
-    fn preserve<F: Format>(entries: &VVec<F>) -> Result<Self> {
-        let area = Area::of(entries).ok_or(EINVAL)?;
-        Ok(Self(kho::vmalloc::preserve(&area)?))
+    fn preserve<F: Format>(entries: &table::Table<F>) -> Result<Self> {
+        let preserved = match Place::of(entries).ok_or(EINVAL)? {
+            Place::Page(pfn) => kho::vmalloc::preserve_page(pfn),
+            Place::Area(area) => kho::vmalloc::preserve(&area),
+        };
+        Ok(Self(preserved?))
     }
 }
 

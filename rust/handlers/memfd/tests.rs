@@ -26,6 +26,7 @@ mod suite {
     use crate::kernel::page::OwnedFolio;
     use crate::kernel::shmem::Filler;
     use crate::kho;
+    use crate::kho::Restorer;
 
     const SEAL_WRITE: u32 = 0x0008;
 
@@ -41,6 +42,11 @@ mod suite {
 
     fn shmem(file: &File) -> Result<&ShmemFile> {
         ShmemFile::from_file(file).ok_or(EINVAL)
+    }
+
+    /// Opens what the previous kernel left, and lets go of it.
+    fn open<F: Format>(descriptor: &[u8]) -> Result {
+        incoming::Memfd::<F>::open(descriptor, &mut Restorer::new()).map(drop)
     }
 
     #[test]
@@ -168,8 +174,8 @@ mod suite {
 
         assert_eq!({ ser.nr_folios }, 0);
         assert_eq!({ ser.folios }.first, 0);
-        assert!(incoming::Memfd::<FolioSer>::open(state.descriptor()).is_ok());
-        assert!(incoming::Memfd::<ExtentSer>::open(state.descriptor()).is_ok());
+        assert!(open::<FolioSer>(state.descriptor()).is_ok());
+        assert!(open::<ExtentSer>(state.descriptor()).is_ok());
         outgoing::Memfd::unpreserve(state, file);
         Ok(())
     }
@@ -242,13 +248,11 @@ mod suite {
             ),
         ];
 
-        assert!(incoming::Memfd::<FolioSer>::open(good.as_bytes()).is_ok());
-        assert!(incoming::Memfd::<FolioSer>::open(&good.as_bytes()[1..]).is_err());
+        assert!(open::<FolioSer>(good.as_bytes()).is_ok());
+        assert!(open::<FolioSer>(&good.as_bytes()[1..]).is_err());
         for (bad, expected) in cases {
-            let folios = incoming::Memfd::<FolioSer>::open(bad.as_bytes());
-            assert!(folios.err() == Some(expected));
-            let extents = incoming::Memfd::<ExtentSer>::open(bad.as_bytes());
-            assert!(extents.err() == Some(expected));
+            assert_eq!(open::<FolioSer>(bad.as_bytes()), Err(expected));
+            assert_eq!(open::<ExtentSer>(bad.as_bytes()), Err(expected));
         }
     }
 

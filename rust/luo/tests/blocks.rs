@@ -28,10 +28,15 @@ fn filled(count: usize) -> Result<BlockSet<FileSer>> {
     let mut set = BlockSet::new();
 
     set.grow(count)?;
-    for number in 0..count {
-        set.write(number, &entry(number))?;
-    }
+    write(&mut set, count).map_err(|(_, error)| error)?;
     Ok(set)
+}
+
+fn write(set: &mut BlockSet<FileSer>, count: usize) -> Result<(), (usize, Error)> {
+    set.write(0..count, |number, slot| {
+        *slot = entry(number);
+        Ok(())
+    })
 }
 
 /// Walks the chain by its addresses, as the next kernel does; the tokens that are in it.
@@ -48,8 +53,8 @@ fn read_back(set: &BlockSet<FileSer>) -> Result<KVec<u64>> {
         let bytes = block_at(block.address).ok_or(EIO)?.bytes();
 
         for slot in 0..block.count as usize {
-            let range = slot_range::<FileSer>(slot);
-            let file = FileSer::read_from_bytes(&bytes[range]).map_err(|_| EIO)?;
+            let start = size_of::<BlockHeader>() + slot * size_of::<FileSer>();
+            let (file, _) = FileSer::read_from_prefix(&bytes[start..]).map_err(|_| EIO)?;
             let (token, data) = (file.token, file.data);
 
             assert_eq!(data, !token);
@@ -89,7 +94,9 @@ mod suite {
         }
         let mut set = filled(PER_BLOCK)?;
 
-        assert_eq!(set.write(PER_BLOCK, &entry(0)), Err(ENOSPC));
+        assert_eq!(write(&mut set, PER_BLOCK + 1), Err((PER_BLOCK, ENOSPC)));
+        set.clear();
+        assert!(write(&mut set, PER_BLOCK).is_ok());
         assert_eq!(read_back(&set)?.len(), PER_BLOCK);
         Ok(())
     }
@@ -123,10 +130,30 @@ mod suite {
         assert_eq!(set.blocks.len(), 2);
         // A block without entries is none that the next kernel takes.
         assert!(read_back(&set).is_err());
-        for number in 0..count {
-            set.write(number, &entry(number))?;
-        }
+        assert!(write(&mut set, count).is_ok());
         assert_eq!(read_back(&set)?.len(), count);
+        Ok(())
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_made_is_the_last_one() -> Result {
+        if !kho::is_enabled() {
+            return Ok(());
+        }
+        let bad = PER_BLOCK + 1;
+        let mut set = filled(2 * PER_BLOCK)?;
+        let mut asked = 0;
+
+        let result = set.write(0..2 * PER_BLOCK, |number, slot| {
+            asked += 1;
+            if number == bad {
+                return Err(EAGAIN);
+            }
+            *slot = entry(number);
+            Ok(())
+        });
+        assert_eq!(result, Err((bad, EAGAIN)));
+        assert_eq!(asked, bad + 1);
         Ok(())
     }
 

@@ -9,14 +9,14 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// Where there is no first element there are no others.
-pub(super) struct List<T> {
+pub(crate) struct List<T> {
     first: Option<T>,
     others: KVVec<T>,
 }
 
 impl<T> List<T> {
     /// No elements.
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             first: None,
             others: KVVec::new(),
@@ -24,35 +24,43 @@ impl<T> List<T> {
     }
 
     /// The number of elements.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others.len()
     }
 
     /// The first element.
-    pub(super) fn first(&self) -> Option<&T> {
+    pub(crate) fn first(&self) -> Option<&T> {
         self.first.as_ref()
     }
 
     /// Element number `index`.
-    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         match index.checked_sub(1) {
             None => self.first.as_mut(),
             Some(index) => self.others.get_mut(index),
         }
     }
 
+    /// The last element.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
+        match self.others.last_mut() {
+            None => self.first.as_mut(),
+            last => last,
+        }
+    }
+
     /// All elements.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         Iterator::chain(self.first.iter(), self.others.iter())
     }
 
     /// All elements, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         Iterator::chain(self.first.iter_mut(), self.others.iter_mut())
     }
 
     /// Adds an element. `ENOMEM` without memory; then it is dropped.
-    pub(super) fn push(&mut self, element: T) -> Result {
+    pub(crate) fn push(&mut self, element: T) -> Result {
         if self.first.is_none() {
             self.first = Some(element);
             return Ok(());
@@ -61,12 +69,12 @@ impl<T> List<T> {
     }
 
     /// Takes the last element out.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         self.others.pop().or_else(|| self.first.take())
     }
 
     /// Drops all but the first `len` elements.
-    pub(super) fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         match len.checked_sub(1) {
             // INVARIANT: All of them go.
             None => *self = Self::new(),
