@@ -22,47 +22,27 @@ use super::uapi::Argument;
 /// Whether someone has the device open.
 static OPEN: AtomicFlag = AtomicFlag::new(false);
 
-/// Possession of the device; dropping it lets the next one open it.
-struct Agent;
-
-impl Agent {
-    /// `EBUSY` if someone has the device open.
-    fn new() -> Result<Self> {
-        match OPEN.cmpxchg(false, true, Full) {
-            Ok(_) => Ok(Self),
-            Err(_) => Err(EBUSY),
-        }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        OPEN.store(false, Release);
-    }
-}
-
-/// The device as one who has it open sees it.
-struct Device {
-    _agent: Agent,
-}
+/// The device. Who has it open needs nothing of his own: he is the only one.
+struct Device;
 
 #[vtable]
 impl MiscDevice for Device {
-    type Ptr = KBox<Self>;
+    type Ptr = ();
 
-    fn open(_: &File, _: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
-        let device = KBox::new(
-            Self {
-                _agent: Agent::new()?,
-            },
-            GFP_KERNEL,
-        )?;
-
+    /// `EBUSY` if someone has the device open.
+    fn open(_: &File, _: &MiscDeviceRegistration<Self>) -> Result {
+        if OPEN.cmpxchg(false, true, Full).is_err() {
+            return Err(EBUSY);
+        }
         incoming::read_sessions();
-        Ok(device)
+        Ok(())
     }
 
-    fn ioctl(_: &Self, _: &File, cmd: u32, arg: usize) -> Result<isize> {
+    fn release((): (), _: &File) {
+        OPEN.store(false, Release);
+    }
+
+    fn ioctl((): (), _: &File, cmd: u32, arg: usize) -> Result<isize> {
         let nr = uapi::number(cmd);
         if nr > uapi::RETRIEVE_SESSION {
             return Err(EINVAL);

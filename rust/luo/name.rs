@@ -25,13 +25,34 @@ pub(super) type FlbName = Name<FLB_COMPAT_LEN>;
 #[derive(Clone, Copy, Eq, PartialOrd, Ord)]
 pub(super) struct Name<const N: usize>([u8; N]);
 
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+
+/// The bytes of a word up to the first that is NUL, and whether there is one. The first byte is the
+/// lowest.
+const fn up_to_nul(word: u64) -> (u64, bool) {
+    const ONES: u64 = u64::from_ne_bytes([0x01; WORD]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; WORD]);
+    // The lowest of these bits is that of a byte which is zero.
+    let zeroes = word.wrapping_sub(ONES) & !word & HIGHS;
+
+    match zeroes {
+        0 => (word, false),
+        // What is below the lowest zero byte.
+        zeroes => (
+            word & ((zeroes & zeroes.wrapping_neg()) >> 7).wrapping_sub(1),
+            true,
+        ),
+    }
+}
+
 impl<const N: usize> PartialEq for Name<N> {
     /// Word by word: the kernel's `bcmp()` goes byte by byte.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        const { assert!(N % 8 == 0) };
+        const { assert!(N % WORD == 0) };
         let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes).ok();
-        let (ours, theirs) = (self.0.chunks_exact(8), other.0.chunks_exact(8));
+        let (ours, theirs) = (self.0.chunks_exact(WORD), other.0.chunks_exact(WORD));
 
         ours.map(word).eq(theirs.map(word))
     }
@@ -40,15 +61,20 @@ impl<const N: usize> PartialEq for Name<N> {
 impl<const N: usize> Name<N> {
     /// Takes a name up to its NUL; [`None`] if there is no NUL or nothing before it.
     pub(super) fn new(raw: &[u8; N]) -> Option<Self> {
-        let len = raw.iter().position(|&byte| byte == 0)?;
-        if len == 0 {
-            return None;
-        }
+        const { assert!(N % WORD == 0) };
         let mut name = [0; N];
-        let (head, _) = name.split_at_mut_checked(len)?;
-        head.copy_from_slice(raw.get(..len)?);
-        // INVARIANT: `len` is from 1 to `N - 1`, and what is behind it is still zero.
-        Some(Self(name))
+
+        for (to, from) in name.chunks_exact_mut(WORD).zip(raw.chunks_exact(WORD)) {
+            let word = u64::from_le_bytes(from.try_into().ok()?);
+            let (bytes, is_last) = up_to_nul(word);
+
+            to.copy_from_slice(&bytes.to_le_bytes());
+            if is_last {
+                // INVARIANT: Here is the first NUL, and what is behind it is still zero.
+                return (name.first() != Some(&0)).then_some(Self(name));
+            }
+        }
+        None
     }
 
     /// The name as the formats have it: padded with NUL.
@@ -82,3 +108,7 @@ impl fmt::Display for BadName<'_> {
         fmt::Display::fmt(BStr::from_bytes(name.unwrap_or_default()), f)
     }
 }
+
+#[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
+#[path = "tests/name.rs"]
+mod tests;

@@ -64,18 +64,4 @@ mod suite {
         assert!(index.values().copied().eq(50..100));
         Ok(())
     }
-
-    #[test]
-    fn what_is_no_name_is_refused() -> Result {
-        let mut raw = [b'x'; 64];
-
-        assert!(SessionName::new(&raw).is_none());
-        raw[63] = 0;
-        assert!(SessionName::new(&raw).is_some());
-        assert!(SessionName::new(&[0; 64]).is_none());
-        // What is behind the NUL does not count.
-        raw[1] = 0;
-        assert!(SessionName::new(&raw) == Some(name(1, b'x')?));
-        Ok(())
-    }
 }

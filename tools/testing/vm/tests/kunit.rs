@@ -10,13 +10,15 @@ use lu_vm::TestResult;
 use lu_vm::Variant;
 
 /// Suites of this repository, each with the number of its cases.
-const SUITES: [(&str, usize); 8] = [
+const SUITES: [(&str, usize); 10] = [
     ("liveupdate_kho", 9),
     ("liveupdate_luo_file", 2),
+    ("liveupdate_kernel_table", 3),
     ("liveupdate_luo_files", 3),
+    ("liveupdate_luo_name", 2),
     ("liveupdate_luo_flb", 7),
-    ("liveupdate_luo_index", 4),
-    ("liveupdate_luo_blocks", 7),
+    ("liveupdate_luo_index", 3),
+    ("liveupdate_luo_blocks", 8),
     ("liveupdate_handler", 5),
     ("liveupdate_memfd", 10),
 ];
