@@ -91,6 +91,16 @@ impl Pending {
         true
     }
 
+    /// Starts over with a single key. Returns what was in here.
+    #[inline(always)]
+    fn start(&mut self, key: u64) -> Self {
+        let fresh = Self {
+            word: key >> 6,
+            bits: 1 << (key & 63),
+        };
+        core::mem::replace(self, fresh)
+    }
+
     /// Takes keys in from `key` to before `end`, as far as they share a word. Returns what was in here
     /// if that is another word.
     #[inline]
@@ -210,49 +220,53 @@ impl<M: NodeMem, const SHIFT: u32> Tree<M, SHIFT> {
         true
     }
 
-    /// Removes runs of keys, each given by its first key and their number; tells how many keys were
-    /// there. Cheapest where those that share a word of a bitmap, 64 of them, follow each other.
+    /// Removes runs of keys, each given by its first key and their number; tells whether all of them
+    /// were there. A key that is given twice may or may not be missed. Cheapest where those that share a word of a bitmap, 64 of them, follow each other.
     #[inline]
-    pub fn remove_runs(&mut self, runs: impl Iterator<Item = (u64, u64)>) -> u64 {
+    pub fn remove_runs(&mut self, runs: impl Iterator<Item = (u64, u64)>) -> bool {
         let mut pending = Pending::new();
-        let mut removed = 0;
+        let mut all = true;
 
         // Iterators that are made of others are quicker inside out.
         runs.for_each(|(first, count)| {
             if !pending.join(first, count) {
-                removed += self.remove_run(&mut pending, first, count);
+                all &= match count {
+                    1 => self.remove_word(&pending.start(first)),
+                    _ => self.remove_run(&mut pending, first, count),
+                };
             }
         });
-        removed + self.remove_word(&pending)
+        self.remove_word(&pending) && all
     }
 
-    #[inline]
-    fn remove_run(&mut self, pending: &mut Pending, first: u64, count: u64) -> u64 {
+    fn remove_run(&mut self, pending: &mut Pending, first: u64, count: u64) -> bool {
         let end = first.saturating_add(count);
-        let (mut key, mut removed) = (first, 0);
+        let (mut key, mut all) = (first, true);
 
         while key < end {
             let full = pending.replace(key, end);
 
-            removed += self.remove_word(&full);
+            all &= self.remove_word(&full);
             key = pending.end(end);
         }
-        removed
+        all
     }
 
-    fn remove_word(&mut self, keys: &Pending) -> u64 {
+    #[inline]
+    fn remove_word(&mut self, keys: &Pending) -> bool {
         let first = keys.first();
 
-        if keys.bits == 0
-            || first >> Geometry::<SHIFT>::BITMAP_BITS != self.position && !self.seek(first)
-        {
-            return 0;
+        if keys.bits == 0 {
+            return true;
+        }
+        if first >> Geometry::<SHIFT>::BITMAP_BITS != self.position && !self.seek(first) {
+            return false;
         }
         let (word, _) = word_and_bit::<SHIFT>(first);
         let old = self.mem.load(self.leaf, word);
 
         self.mem.store(self.leaf, word, old & !keys.bits);
-        (old & keys.bits).count_ones().into()
+        old & keys.bits == keys.bits
     }
 
     /// Tells whether a key is in the tree.
@@ -409,14 +423,16 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
         // As in `remove_runs()`.
         runs.for_each(|(first, count)| {
             if !pending.join(first, count) && result.is_ok() {
-                result = self.insert_run(&mut pending, first, count);
+                result = match count {
+                    1 => self.insert_word(&pending.start(first)),
+                    _ => self.insert_run(&mut pending, first, count),
+                };
             }
         });
         result?;
         self.insert_word(&pending)
     }
 
-    #[inline]
     fn insert_run(
         &mut self,
         pending: &mut Pending,
@@ -435,6 +451,7 @@ impl<M: NodeMem + NodeAlloc, const SHIFT: u32> Tree<M, SHIFT> {
         Ok(())
     }
 
+    #[inline]
     fn insert_word(&mut self, keys: &Pending) -> Result<(), InsertError> {
         let first = keys.first();
 
