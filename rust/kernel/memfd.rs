@@ -260,7 +260,7 @@ impl<R: Record> PinnedFolios<R> {
             let before = next;
 
             // First, so that no pin is without an entry.
-            self.reserve(pin::BATCH, next, pages)?;
+            self.reserve((pages - next).min(pin::BATCH as u64) as usize, next, pages)?;
             found.refill(mapping, next, pages - 1);
             // SAFETY: The folio is not looked at any more once its pin is given back.
             while let Some(folio) = unsafe { found.next() } {
@@ -368,6 +368,11 @@ impl<R: Record> PinnedFolios<R> {
             Some(0) => more as u64,
             Some(product) => product.div_ceil(next.max(1)),
             None => left,
+        };
+        // How many folios an entry has is not known from the first ones: most may be in one.
+        let expected = match R::JOINS {
+            true => expected.min(self.entries.len() as u64),
+            false => expected,
         };
         let wanted = usize::try_from(expected).map_err(|_| EFBIG)?.max(more);
         // The rest of the last page goes to the next kernel: there must be nothing in it.

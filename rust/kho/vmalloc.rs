@@ -132,6 +132,11 @@ fn unpreserve_blocks(chunk: &Preserved, order: u32) {
 ///
 /// C counterpart: `kho_preserve_vmalloc()`.
 pub(crate) fn preserve(area: &vmap::Area<'_>) -> Result<KhoVmalloc> {
+    preserve_start(area, usize::MAX)
+}
+
+/// The same for as many pages of the area, from its start on, as are needed for `bytes` bytes.
+pub(crate) fn preserve_start(area: &vmap::Area<'_>, bytes: usize) -> Result<KhoVmalloc> {
     if area.flags() & !(vmap::VM_ALLOC | vmap::VM_ALLOW_HUGE_VMAP) != 0 {
         return Err(EOPNOTSUPP);
     }
@@ -142,10 +147,13 @@ pub(crate) fn preserve(area: &vmap::Area<'_>) -> Result<KhoVmalloc> {
     if area.flags() & vmap::VM_ALLOW_HUGE_VMAP != 0 {
         flags |= VMALLOC_HUGE_VMAP;
     }
-    let total_pages = u32::try_from(area.len()).map_err(|_| E2BIG)?;
     let order = area.order();
+    // An area consists of whole blocks, at least one.
+    let blocks = (bytes.saturating_sub(1) >> (PAGE_SHIFT + order)) + 1;
+    let pages = area.len().min(blocks << order);
+    let total_pages = u32::try_from(pages).map_err(|_| E2BIG)?;
     Ok(KhoVmalloc {
-        first: preserve_blocks(area.pages().step_by(1 << order), order)?.get(),
+        first: preserve_blocks(area.pages().take(pages).step_by(1 << order), order)?.get(),
         total_pages,
         flags,
         order: order as u16,

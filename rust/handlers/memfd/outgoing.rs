@@ -182,7 +182,10 @@ impl Table {
     fn preserve<F: Format>(entries: &table::Table<F>) -> Result<Self> {
         let preserved = match Place::of(entries).ok_or(EINVAL)? {
             Place::Page(pfn) => kho::vmalloc::preserve_page(pfn),
-            Place::Area(area) => kho::vmalloc::preserve(&area),
+            // What is behind the last entry stays here.
+            Place::Area(area) => {
+                kho::vmalloc::preserve_start(&area, size_of_val(entries.as_slice()))
+            }
         };
         Ok(Self(preserved?))
     }

@@ -21,7 +21,7 @@ const MOST: u64 = 32 << 10;
 const ENOUGH: u64 = 2 * HUGE_PAGES;
 
 /// The frame numbers of pages of a file in memory.
-pub(crate) fn of(file: &File, from: u64, pages: u64) -> Result<Vec<u64>> {
+fn of(file: &File, from: u64, pages: u64) -> Result<Vec<u64>> {
     const PRESENT: u64 = 1 << 63;
     const FRAME: u64 = (1 << 55) - 1;
     let page_bytes = PAGE_BYTES as u64;
@@ -85,29 +85,59 @@ fn follows(last: u64, frame: u64) -> bool {
     frame == last + 1 || (frame % HUGE_PAGES == 0 && (last + 1) % HUGE_PAGES == 0)
 }
 
-/// Checks that frames follow each other, the first one `shift` behind the start of a block of 2 MiB, and counts
-/// from how many blocks they went on in another than the next.
-pub(crate) fn check(frames: &[u64], shift: u64) -> Result<u64> {
-    let mut jumps = 0;
-    let wrong = (0..)
-        .zip(frames)
-        .filter(|(page, frame)| *frame % HUGE_PAGES != (page + shift) % HUGE_PAGES);
-    let wrong = wrong.count();
-    ensure!(
-        wrong == 0,
-        "{wrong} of {} pages are not in the frames of their blocks that they should be in",
-        frames.len()
-    );
-    for (number, pair) in (1..).zip(frames.windows(2)) {
-        let [last, frame] = [pair[0], pair[1]];
-        ensure!(
-            follows(last, frame),
-            "page {number} of {} is in frame {frame:#x}, that before it in {last:#x}",
-            frames.len()
-        );
-        jumps += u64::from(frame != last + 1);
+/// Checks that the frames of a file follow each other, the first one `shift` behind the start of a block of
+/// 2 MiB, and counts from how many blocks they went on in another than the next.
+pub(crate) fn check(file: &File, pages: u64, shift: u64) -> Result<u64> {
+    let mut check = Check::new(shift);
+    let mut from = 0;
+    // A few at a time: what a list of all of them takes would be freed at some time, and be taken for
+    // metadata that is not there.
+    while from < pages {
+        let count = HUGE_PAGES.min(pages - from);
+        for frame in of(file, from, count)? {
+            check.next(frame)?;
+        }
+        from += count;
     }
-    Ok(jumps)
+    Ok(check.jumps)
+}
+
+/// Looks at frames one after the other.
+struct Check {
+    shift: u64,
+    /// Frames so far.
+    count: u64,
+    last: u64,
+    jumps: u64,
+}
+
+impl Check {
+    fn new(shift: u64) -> Self {
+        Self {
+            shift,
+            count: 0,
+            last: 0,
+            jumps: 0,
+        }
+    }
+
+    fn next(&mut self, frame: u64) -> Result<()> {
+        let (page, last) = (self.count, self.last);
+        ensure!(
+            frame % HUGE_PAGES == (page + self.shift) % HUGE_PAGES,
+            "page {page} is in frame {frame:#x}, which is not where it should be in its block"
+        );
+        if page > 0 {
+            ensure!(
+                follows(last, frame),
+                "page {page} is in frame {frame:#x}, that before it in {last:#x}"
+            );
+            self.jumps += u64::from(frame != last + 1);
+        }
+        self.count += 1;
+        self.last = frame;
+        Ok(())
+    }
 }
 
 /// Pages of a file in the memory of this process. They are never accessed there.
@@ -153,14 +183,20 @@ impl Drop for Mapping {
 mod tests {
     use super::*;
 
+    fn jumps(frames: &[u64], shift: u64) -> Result<u64> {
+        let mut check = Check::new(shift);
+        frames.iter().try_for_each(|frame| check.next(*frame))?;
+        Ok(check.jumps)
+    }
+
     #[test]
     fn frames_may_jump_from_block_to_block_only() {
         let block = |number: u64| number * HUGE_PAGES..(number + 1) * HUGE_PAGES;
         let frames: Vec<u64> = block(3).chain(block(4)).chain(block(9)).collect();
-        assert_eq!(check(&frames, 0).unwrap(), 1);
-        assert!(check(&frames, 1).is_err());
-        assert_eq!(check(&frames[1..], 1).unwrap(), 1);
+        assert_eq!(jumps(&frames, 0).unwrap(), 1);
+        assert!(jumps(&frames, 1).is_err());
+        assert_eq!(jumps(&frames[1..], 1).unwrap(), 1);
         let gap: Vec<u64> = (0..8).chain(HUGE_PAGES + 8..HUGE_PAGES + 16).collect();
-        assert!(check(&gap, 0).is_err());
+        assert!(jumps(&gap, 0).is_err());
     }
 }

@@ -103,7 +103,7 @@ fn file(
             for page in 0..pages {
                 content.write(&file, page)?;
             }
-            *jumps += frames::check(&frames::of(&file, 0, pages)?, shift)?;
+            *jumps += frames::check(&file, pages, shift)?;
             between.push(filler);
         }
         Layout::Nothing | Layout::Contiguous | Layout::Shifted | Layout::Mixed => {

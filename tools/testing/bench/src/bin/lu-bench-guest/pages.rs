@@ -3,16 +3,37 @@
 //! How much memory is free, to the page.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use rustix::fs::MemfdFlags;
 use rustix::fs::SealFlags;
 
 /// Counts the pages that are free, those among them that wait in a processor's own lists.
 ///
-/// Without the latter, as in `MemFree`, a page more or less would drown in batches.
+/// Without the latter, as in `MemFree`, a page more or less would drown in batches. Waits until the
+/// number does not change any more: page tables are freed some time after what they mapped.
 pub(crate) fn free() -> Result<i64> {
+    /// Several times what a grace period of an idle system takes.
+    const PAUSE: Duration = Duration::from_millis(500);
+    const ROUNDS: u32 = 20;
+
+    let mut before = count()?;
+    for _ in 0..ROUNDS {
+        thread::sleep(PAUSE);
+        let now = count()?;
+        if now == before {
+            return Ok(now);
+        }
+        before = now;
+    }
+    bail!("the number of free pages does not settle: {before} at last")
+}
+
+fn count() -> Result<i64> {
     settle()?;
     // Reading it makes every processor hand in what it has counted.
     fs::read("/proc/sys/vm/stat_refresh").context("refreshing the counters of memory")?;
