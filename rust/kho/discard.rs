@@ -7,9 +7,17 @@ use crate::kernel::mark::MarkedPage;
 use crate::kernel::mark::Marks;
 use crate::kernel::page::max_order;
 use crate::kernel::taken::ManagedPages;
+use crate::kernel::tree_page;
+use crate::kernel::tree_page::TreePages;
+use crate::logic::key::Key;
+use crate::logic::radix::Tree;
 use crate::logic::runs::Run;
 
-/// Frees blocks that are preserved and have not been restored. Neighbours are freed together.
+/// Blocks that may come before one that has been seen, until it pays to sort them.
+const MAX_BACK: u32 = 64;
+
+/// Frees blocks that are preserved and have not been restored. Neighbours are freed together, also if
+/// they come in another order: then they are sorted first, as far as there is memory for that.
 ///
 /// The page allocator knows how many pages it has got when the restorer is dropped that this came from.
 pub(crate) struct Discard<'a> {
@@ -21,6 +29,10 @@ pub(crate) struct Discard<'a> {
     /// The page behind the last.
     end: Pfn,
     missing: u64,
+    /// How many blocks came before one that had been seen.
+    back: u32,
+    /// Blocks that are freed at the end, once they are sorted.
+    later: Option<Tree<TreePages>>,
 }
 
 impl<'a> Discard<'a> {
@@ -33,6 +45,8 @@ impl<'a> Discard<'a> {
             run: Run::single(Pfn::new(0), 0),
             end: Pfn::new(u64::MAX),
             missing: 0,
+            back: 0,
+            later: None,
         }
     }
 
@@ -51,6 +65,9 @@ impl<'a> Discard<'a> {
         if pfn == self.end && order == self.run.order {
             self.run.count += 1;
         } else {
+            if (pfn < self.end || self.later.is_some()) && self.put_off(pfn, order) {
+                return Some(after);
+            }
             self.flush();
             self.first = Some(mark);
             self.run = Run::single(pfn, order);
@@ -59,9 +76,38 @@ impl<'a> Discard<'a> {
         Some(after)
     }
 
+    /// Leaves a block for the end. False if it is to be freed now.
+    fn put_off(&mut self, pfn: Pfn, order: u32) -> bool {
+        if self.later.is_none() {
+            self.back += 1;
+            if self.back < MAX_BACK {
+                return false;
+            }
+            self.back = 0;
+            self.later = tree_page::new_tree().ok();
+        }
+        let (Some(tree), Some(key)) = (&mut self.later, <Key>::new(pfn, order)) else {
+            return false;
+        };
+        match tree.insert(key.raw()) {
+            Ok(is_new) => {
+                // What is named twice is there once.
+                self.missing += u64::from(!is_new);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Frees what is left. Returns how many blocks somebody else has taken meanwhile.
     pub(crate) fn finish(mut self) -> u64 {
         self.flush();
+        if let Some(tree) = self.later.take() {
+            for run in tree.runs() {
+                self.free_run(run);
+            }
+            tree.destroy();
+        }
         self.missing
     }
 
@@ -72,7 +118,7 @@ impl<'a> Discard<'a> {
         };
         // Scattered blocks are runs of one.
         if self.run.count != 1 {
-            return self.free_many();
+            return self.free_run(self.run);
         }
         match first.take() {
             Some(taken) => taken.free(self.managed),
@@ -80,9 +126,11 @@ impl<'a> Discard<'a> {
         }
     }
 
-    fn free_many(&mut self) {
-        let (block_order, end) = (self.run.order, self.end);
-        let mut next = self.run.start;
+    fn free_run(&mut self, run: Run) {
+        let Some(end) = run.end() else {
+            return;
+        };
+        let (block_order, mut next) = (run.order, run.start);
 
         while next < end {
             // As much at a time as the page allocator takes.
