@@ -10,6 +10,7 @@
 
 #define HUGE_PAGE	(2UL << 20)
 #define BIG		(64UL << 20)
+#define RANDOM_PAGES	4096UL
 #define SHUFFLED	10
 
 #define SEALS		(F_SEAL_GROW | F_SEAL_SHRINK)
@@ -159,6 +160,22 @@ static void prepare_big(void)
 	NEED(lu_meminfo("MemFree") > before - (long)(BIG >> 10) / 10);
 }
 
+/* Pages of which none is next to the one before it, as their bits are reversed. */
+static void prepare_random(void)
+{
+	int fd = sized_memfd(0);
+
+	NEED(ftruncate(fd, RANDOM_PAGES * PAGE) == 0);
+	for (unsigned long i = 0; i < RANDOM_PAGES; i++) {
+		unsigned long page = 0;
+
+		for (unsigned long bit = 1; bit < RANDOM_PAGES; bit <<= 1)
+			page = page << 1 | !!(i & bit);
+		NEED(lu_fill(fd, page * PAGE, (page + 1) * PAGE, 40));
+	}
+	preserve("never-retrieved-random", fd);
+}
+
 static int prepare(void)
 {
 	device = open(LU_DEVICE, O_RDWR);
@@ -170,6 +187,7 @@ static int prepare(void)
 	prepare_huge_pages();
 	prepare_many();
 	prepare_big();
+	prepare_random();
 	printf("# prepared\n");
 	lu_hold_sessions();
 	return 1;
@@ -346,6 +364,17 @@ TEST_F(memfd, finish_without_retrieve_frees_the_memory)
 	ASSERT_GT(before, 0);
 	EXPECT_EQ(lu_finish(session, 0), 0);
 	EXPECT_GT(lu_meminfo("MemFree"), before + (long)(BIG >> 10) * 9 / 10);
+}
+
+TEST_F(memfd, finish_without_retrieve_frees_pages_in_any_order)
+{
+	int session = lu_retrieve_session(self->device, "never-retrieved-random");
+	long before = lu_meminfo("MemFree");
+	long size = RANDOM_PAGES * PAGE >> 10;
+
+	ASSERT_GE(session, 0);
+	EXPECT_EQ(lu_finish(session, 0), 0);
+	EXPECT_GT(lu_meminfo("MemFree"), before + size * 99 / 100);
 }
 
 TEST_F(memfd, the_last_descriptor_frees_the_memory_after_finish)

@@ -11,7 +11,7 @@ use lu_vm::in_all_directions;
 use lu_vm::places;
 
 /// The cases in selftests/liveupdate/memfd_behaviour.c.
-const CASES: usize = 12;
+const CASES: usize = 13;
 
 /// Has the first kernel write the format that mainline does not know.
 const EXTENTS: &str = "liveupdate_memfd=extents";
