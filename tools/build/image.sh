@@ -20,6 +20,8 @@
 # Raised when images built before would no longer be what this script builds.
 readonly FORMAT=1
 readonly KEEP_IMAGES=8
+# Whoever asked for an image may still be using it: a benchmark takes an hour.
+readonly KEEP_MINUTES=240
 
 VARIANT=${VARIANT:-rust} ARCH=${ARCH:-x86_64} RELEASE=${RELEASE:-a}
 CONFIG_EXTRA=${CONFIG_EXTRA:-} JOBS=${JOBS:-$(nproc)}
@@ -74,7 +76,9 @@ publish() {
 	rm -rf "$RESULT"
 	mv -T "$temporary" "$RESULT"
 	find "$STORE/images" -maxdepth 1 -name "$NAME-????????????" -printf '%T@ %p\n' | sort -rn |
-		tail -n +$((KEEP_IMAGES + 1)) | cut -d' ' -f2- | xargs -r rm -rf
+		tail -n +$((KEEP_IMAGES + 1)) | cut -d' ' -f2- | while read -r image; do
+		find "$image" -maxdepth 0 -mmin +$KEEP_MINUTES -exec rm -rf {} +
+	done
 }
 
 build_image() {
