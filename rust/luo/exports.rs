@@ -119,8 +119,7 @@ unsafe extern "C" fn liveupdate_flb_get_incoming(
         return EOPNOTSUPP.to_errno();
     }
     // SAFETY: The caller's FLB exists during this call.
-    let found =
-        unsafe { CFlb::new(flb) }.and_then(|flb| flb::find_incoming(&flb)?.get(|| flb.get()));
+    let found = unsafe { CFlb::new(flb) }.and_then(|flb| flb::find_incoming(&flb)?.get(flb.get()));
     match found {
         Ok(found) => {
             // SAFETY: The caller wants the object there.

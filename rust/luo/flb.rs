@@ -70,14 +70,19 @@ impl OutgoingFlb {
     }
 
     /// Takes a hold. If it is the first one then the state is saved by the FLB that `find` finds;
-    /// `ENODEV` if it does not.
+    /// `ENODEV` if it does not. `find` is called with no lock held.
     fn preserve(&self, find: impl FnOnce() -> Option<FlbRef>) -> Result {
+        if let Some(live) = &mut *self.live.lock() {
+            live.users += 1;
+            return Ok(());
+        }
+        let flb = find();
         let mut live = self.live.lock();
 
         match &mut *live {
             Some(live) => live.users += 1,
             None => {
-                let flb = find().ok_or(ENODEV)?;
+                let flb = flb.ok_or(ENODEV)?;
                 let (data, obj) = flb.preserve()?;
                 *live = Some(Live {
                     flb,
@@ -332,27 +337,23 @@ impl IncomingFlb {
 
     /// Takes a hold on the object, which is restored if this is the first time.
     ///
-    /// `ENODATA` once it is finished, `ENODEV` if `find` does not find the FLB; else the error of
-    /// the first attempt to restore it, each time.
-    pub(super) fn get(&self, find: impl FnOnce() -> Option<FlbRef>) -> Result<FlbObject> {
+    /// `ENODATA` once it is finished, `ENODEV` without `flb`, unless it was restored before; else
+    /// the error of the first attempt to restore it, each time.
+    pub(super) fn get(&self, flb: Option<FlbRef>) -> Result<FlbObject> {
         let mut state = self.state.lock();
-        let obj = self.retrieve(&mut state, find)?;
+        let obj = self.retrieve(&mut state, flb)?;
 
         state.users = state.users.saturating_add(1);
         Ok(obj)
     }
 
-    fn retrieve(
-        &self,
-        state: &mut Incoming,
-        find: impl FnOnce() -> Option<FlbRef>,
-    ) -> Result<FlbObject> {
+    fn retrieve(&self, state: &mut Incoming, flb: Option<FlbRef>) -> Result<FlbObject> {
         match &state.stage {
             Stage::Finished => Err(ENODATA),
             Stage::Failed(err) => Err(*err),
             Stage::Retrieved(_, obj) => Ok(*obj),
             Stage::Waiting => {
-                let flb = find().ok_or(ENODEV)?;
+                let flb = flb.ok_or(ENODEV)?;
 
                 match flb.retrieve(self.data) {
                     Ok(obj) => {
@@ -375,7 +376,18 @@ impl IncomingFlb {
 
     /// Gives a hold back. The last one finishes the FLB, which is restored for that if nobody
     /// asked for it before: only the FLB knows how to clean up.
+    ///
+    /// `find` finds the FLB; it is called with no lock held.
     pub(super) fn put(&self, find: impl FnOnce() -> Option<FlbRef>) {
+        {
+            let mut state = self.state.lock();
+
+            if state.users > 1 {
+                state.users -= 1;
+                return;
+            }
+        }
+        let flb = find();
         let mut state = self.state.lock();
 
         match state.users {
@@ -392,7 +404,7 @@ impl IncomingFlb {
                 return;
             }
         }
-        match self.retrieve(&mut state, find) {
+        match self.retrieve(&mut state, flb) {
             Ok(obj) => {
                 if let Stage::Retrieved(flb, _) =
                     core::mem::replace(&mut state.stage, Stage::Finished)

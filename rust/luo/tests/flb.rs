@@ -75,7 +75,7 @@ mod suite {
         let flb = incoming_with(2)?;
 
         // Two files of the previous kernel, and a driver of this one.
-        let first = flb.get(|| FAKE.get().ok())?;
+        let first = flb.get(Some(FAKE.get()?))?;
         assert!(!first.is_none());
         flb.put(|| FAKE.get().ok());
         flb.put(|| FAKE.get().ok());
@@ -89,7 +89,7 @@ mod suite {
                 ..Calls::default()
             }
         );
-        assert_eq!(flb.get(|| FAKE.get().ok()).err(), Some(ENODATA));
+        assert_eq!(flb.get(Some(FAKE.get()?)).err(), Some(ENODATA));
         Ok(())
     }
 
@@ -110,9 +110,9 @@ mod suite {
         let flb = incoming_with(1)?;
 
         FAKE.fail_with(Some(EUCLEAN));
-        assert_eq!(flb.get(|| FAKE.get().ok()).err(), Some(EUCLEAN));
+        assert_eq!(flb.get(Some(FAKE.get()?)).err(), Some(EUCLEAN));
         FAKE.fail_with(None);
-        assert_eq!(flb.get(|| FAKE.get().ok()).err(), Some(EUCLEAN));
+        assert_eq!(flb.get(Some(FAKE.get()?)).err(), Some(EUCLEAN));
         // The last file goes: there is nothing to finish.
         flb.put(|| FAKE.get().ok());
         let calls = FAKE.calls();
@@ -125,8 +125,8 @@ mod suite {
         static FAKE: Fake = Fake::new();
         let flb = incoming_with(1)?;
 
-        assert_eq!(flb.get(|| None).err(), Some(ENODEV));
-        assert!(flb.get(|| FAKE.get().ok()).is_ok());
+        assert_eq!(flb.get(None).err(), Some(ENODEV));
+        assert!(flb.get(Some(FAKE.get()?)).is_ok());
         Ok(())
     }
 
