@@ -363,8 +363,7 @@ impl<R: Record> PinnedFolios<R> {
     fn grow(&mut self, more: usize, next: u64, pages: u64) -> Result {
         let left = pages - next;
         let expected = match (self.entries.len() as u64).checked_mul(left) {
-            // Nothing is known yet. The next kernel is given all of the table, used or not, so that
-            // it must not be sized for small folios if these are large.
+            // Nothing is known yet: the table must not be sized for small folios if these are large.
             Some(0) => more as u64,
             Some(product) => product.div_ceil(next.max(1)),
             None => left,

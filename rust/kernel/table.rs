@@ -7,6 +7,7 @@
 
 use core::alloc::Layout;
 use core::mem;
+use core::ptr;
 use core::ptr::NonNull;
 
 use kernel::alloc::allocator::Vmalloc;
@@ -27,12 +28,20 @@ use super::vmap;
 /// A list in whole pages: one of the page allocator's if that is enough, else an area.
 pub(crate) type Table<T> = kernel::alloc::Vec<T, Pages>;
 
-/// Gives out whole pages: one in the direct map, or an area of several.
+/// Gives out whole pages: one in the direct map, of any node, or an area of several.
+///
+/// A page is zeroed when it is allocated, if at all: growing within it leaves it as it is.
 pub(crate) struct Pages;
 
 /// Whether what has this layout is in a page of its own.
 const fn is_page(layout: Layout) -> bool {
     layout.size() <= PAGE_SIZE
+}
+
+/// What stands for memory of no size.
+fn dangling(layout: Layout) -> NonNull<u8> {
+    // Alignments are not zero.
+    NonNull::new(ptr::without_provenance_mut(layout.align())).unwrap_or(NonNull::dangling())
 }
 
 /// Allocates a page.
@@ -59,7 +68,8 @@ unsafe fn free_page(page: NonNull<u8>) {
 
 // SAFETY: Memory is valid until it is freed here, and what it contains goes along when it moves:
 // as much as the old and the new size have in common. Layouts tell by their sizes alone which of the
-// two kinds of memory is behind them, so that those of the call before find what that has made.
+// two kinds of memory is behind them, so that those of the call before find what that has made. Both
+// kinds are aligned to a page, and more is refused.
 unsafe impl Allocator for Pages {
     const MIN_ALIGN: usize = PAGE_SIZE;
 
@@ -72,6 +82,9 @@ unsafe impl Allocator for Pages {
     ) -> Result<NonNull<[u8]>, AllocError> {
         let old = ptr.filter(|_| old_layout.size() != 0);
 
+        if layout.align() > PAGE_SIZE {
+            return Err(AllocError);
+        }
         if let Some(old) = old {
             if !is_page(layout) && !is_page(old_layout) {
                 // SAFETY: The memory is the other allocator's, the rest is the caller's promise.
@@ -82,7 +95,7 @@ unsafe impl Allocator for Pages {
             }
         }
         let new = match layout.size() {
-            0 => NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+            0 => NonNull::slice_from_raw_parts(dangling(layout), 0),
             size if is_page(layout) => NonNull::slice_from_raw_parts(new_page(flags)?, size),
             _ => Vmalloc::alloc(layout, flags, nid)?,
         };

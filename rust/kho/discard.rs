@@ -99,7 +99,7 @@ impl<'a> Discard<'a> {
         }
     }
 
-    /// Frees what is left. Returns how many blocks somebody else has taken meanwhile.
+    /// Frees what is left. Returns how many blocks somebody else has taken meanwhile, or came twice.
     pub(crate) fn finish(mut self) -> u64 {
         self.flush();
         if let Some(tree) = self.later.take() {

@@ -16,7 +16,7 @@ use super::incoming;
 /// An exclusive claim on a block that the previous kernel preserved.
 ///
 /// The memory is what the previous kernel made it: input. It can be read, and then be freed.
-/// Dropping the claim leaves the block preserved and out of everyone's reach.
+/// Dropping the claim leaves the block preserved, for another one to claim.
 ///
 /// Only one claim on a block can exist, so that structures that refer to each other in circles, or
 /// two that share a block, are noticed by the second claim.

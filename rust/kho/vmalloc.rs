@@ -211,10 +211,12 @@ pub(crate) fn restore(area: &KhoVmalloc) -> Result<MappedPages> {
     let mut restorer = Restorer::new();
     let chunks = RefCell::new(restorer.marks());
     let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
-    let restored = map(&check(area, &word)?);
+    let checked = check(area, &word)?;
+    let pages = take(&checked)?;
+    let (order, flags) = (checked.order(), vm_flags(checked.flags()));
 
     free_chunks(area.first, &mut restorer);
-    restored
+    pages.map(order, flags)
 }
 
 /// Memory of an area that is only to be read, at whatever address.
@@ -250,13 +252,18 @@ pub(crate) fn read(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<Readabl
     let chunks = RefCell::new(restorer.marks());
     let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
     let checked = check(area, &word)?;
-    let memory = match checked.only_block().filter(|_| checked.pages() == 1) {
-        Some(page) => restorer.claim_page(page).map(Readable::Page),
-        None => map(&checked).map(Readable::Mapped),
-    };
+
+    if let Some(page) = checked.only_block().filter(|_| checked.pages() == 1) {
+        let page = restorer.claim_page(page)?;
+
+        free_chunks(area.first, restorer);
+        return Ok(Readable::Page(page));
+    }
+    let pages = take(&checked)?;
+    let (order, flags) = (checked.order(), vm_flags(checked.flags()));
 
     free_chunks(area.first, restorer);
-    memory
+    Ok(Readable::Mapped(pages.map(order, flags)?))
 }
 
 /// Validates the description of an area, whose chunks `mem` reads; says in the log what is wrong.
@@ -267,8 +274,8 @@ fn check<'a, M: ChunkMem>(area: &KhoVmalloc, mem: &'a M) -> Result<Area<'a, M>> 
     })
 }
 
-/// Restores the pages of an area, and gives them an address.
-fn map<M: ChunkMem>(area: &Area<'_, M>) -> Result<MappedPages> {
+/// Restores the pages of an area. What was restored before an error is freed.
+fn take<M: ChunkMem>(area: &Area<'_, M>) -> Result<PageArray> {
     let order = area.order();
     let mut pages = PageArray::new(area.pages() as usize)?;
     let mut marks = Marks::new();
@@ -277,17 +284,23 @@ fn map<M: ChunkMem>(area: &Area<'_, M>) -> Result<MappedPages> {
         let end = block.pfn().checked_add(1 << order).ok_or(EINVAL)?;
         restore_pages(&mut marks, block.pfn(), end, |live| pages.push_block(live))?;
     }
-    if pages.len() != area.pages() as usize {
-        return Err(EINVAL);
+    match pages.len() == area.pages() as usize {
+        true => Ok(pages),
+        false => Err(EINVAL),
     }
-    let mut flags = 0;
-    if area.flags() & VMALLOC_ALLOC != 0 {
-        flags |= vmap::VM_ALLOC;
+}
+
+/// `VM_*` for `VMALLOC_*`.
+fn vm_flags(flags: u16) -> usize {
+    let mut vm_flags = 0;
+
+    if flags & VMALLOC_ALLOC != 0 {
+        vm_flags |= vmap::VM_ALLOC;
     }
-    if area.flags() & VMALLOC_HUGE_VMAP != 0 {
-        flags |= vmap::VM_ALLOW_HUGE_VMAP;
+    if flags & VMALLOC_HUGE_VMAP != 0 {
+        vm_flags |= vmap::VM_ALLOW_HUGE_VMAP;
     }
-    pages.map(order, flags)
+    vm_flags
 }
 
 /// No page has this number or a higher one; whether lower ones exist is found out one by one.

@@ -173,10 +173,22 @@ impl Link {
 /// unregistering, which must not fail, only notes it.
 pub(super) struct Links(KVec<Link>);
 
-/// One bit for each element of a [`Links`].
-type Mask = u64;
+/// One bit for each element of a [`Links`], which has no more of them than there are FLBs.
+struct Mask([u64; registry::MAX_FLBS.div_ceil(64)]);
 
-const _: () = assert!(registry::MAX_FLBS <= Mask::BITS as usize);
+impl Mask {
+    fn set(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.0
+            .get(index / 64)
+            .is_some_and(|word| word & 1 << (index % 64) != 0)
+    }
+}
 
 impl Links {
     /// The list of a handler that has just registered.
@@ -205,6 +217,13 @@ impl Links {
             links.push(Link::new(state), GFP_KERNEL)?;
         }
         Ok(Arc::new(Self(links), GFP_KERNEL)?)
+    }
+
+    /// Notes that none of them is registered any more.
+    pub(super) fn remove_all(&self) {
+        for link in &self.0 {
+            link.is_gone.store(true, Relaxed);
+        }
     }
 
     /// Notes that an FLB is not registered any more. Returns whether it was.
@@ -242,13 +261,20 @@ impl FlbHolds {
     ///
     /// On failure the holds that were taken are given back, last one first.
     pub(super) fn new(links: Arc<Links>) -> Result<Self> {
-        let mut holds = Self { links, held: 0 };
+        let mut holds = Self {
+            links,
+            held: Mask([0; _]),
+        };
 
         for (index, link) in holds.links.0.iter().enumerate() {
-            if !link.is_gone() {
-                link.outgoing
-                    .preserve(|| registry::flb_ref(&link.outgoing))?;
-                holds.held |= 1 << index;
+            if link.is_gone() {
+                continue;
+            }
+            match link.outgoing.preserve(|| registry::flb_ref(&link.outgoing)) {
+                Ok(()) => holds.held.set(index),
+                // It was unregistered meanwhile: the file does not need it.
+                Err(_) if link.is_gone() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(holds)
@@ -258,7 +284,7 @@ impl FlbHolds {
 impl Drop for FlbHolds {
     fn drop(&mut self) {
         for (index, link) in self.links.0.iter().enumerate().rev() {
-            if self.held & 1 << index != 0 {
+            if self.held.has(index) {
                 link.outgoing.put();
             }
         }

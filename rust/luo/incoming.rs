@@ -2,8 +2,8 @@
 
 //! What the previous kernel's LUO left.
 //!
-//! All of it is read at boot, so that the log says what cannot be restored before anybody asks. What
-//! needs drivers waits until they are there: handlers are looked for when a file is retrieved.
+//! All of it is read at boot, so that the log says what cannot be restored before anybody asks: first
+//! what drivers may ask for, then the sessions. Handlers are looked for when a file is retrieved.
 //!
 //! Where mainline panics, or refuses each open of the device from then on, this goes on: what
 //! cannot be read stays reserved, asking for it gives `EIO`, and everything else works.
@@ -43,6 +43,8 @@ static PANIC: AtomicFlag = AtomicFlag::new(false);
 enum State {
     /// Nothing came in.
     Absent,
+    /// Sessions came in that have not been read.
+    Unread(HandedChain<SessionSer>),
     /// All sessions that could be read, by name; `true` if there are others.
     Read(Index<SessionName, Arc<Incoming>>, bool),
     /// What came in cannot be read.
@@ -120,7 +122,7 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     let state = match sessions {
         0 => State::Read(Index::new(), false),
         head => match HandedChain::claim(head) {
-            Ok(chain) => read_sessions(chain),
+            Ok(chain) => State::Unread(chain),
             Err(trouble) => {
                 pr_err!("LUO: sessions: {}\n", trouble);
                 refuse();
@@ -142,8 +144,16 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     number
 }
 
-/// Reads the sessions.
-fn read_sessions(chain: HandedChain<SessionSer>) -> State {
+/// Reads the sessions, when all memory is there that theirs may have to be freed to.
+pub(super) fn read_sessions() {
+    let mut guard = STATE.lock();
+
+    if !matches!(*guard, State::Unread(_)) {
+        return;
+    }
+    let State::Unread(chain) = core::mem::replace(&mut *guard, State::Bad) else {
+        return;
+    };
     let mut sessions = Index::new();
     let mut lost = false;
 
@@ -163,8 +173,8 @@ fn read_sessions(chain: HandedChain<SessionSer>) -> State {
         pr_err!("LUO: invalid handover: some sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
         trouble();
     }
+    *guard = State::Read(sessions, lost);
     chain.free();
-    State::Read(sessions, lost)
 }
 
 fn read_session(entry: &SessionSer) -> Result<Arc<Incoming>> {
@@ -188,7 +198,7 @@ pub(super) fn retrieve(name: &SessionName) -> Result<Retrieved> {
     let _gate = GATE.read();
     let session = match &*STATE.lock() {
         State::Absent => return Err(ENOENT),
-        State::Bad => return Err(EIO),
+        State::Unread(_) | State::Bad => return Err(EIO),
         State::Read(sessions, lost) => match sessions.get(name) {
             Some(session) => session.clone(),
             None if *lost => return Err(EIO),

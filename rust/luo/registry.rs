@@ -73,8 +73,8 @@ impl Registry {
         };
         if let Some(flb) = self.flbs.get_mut(at) {
             flb.users -= 1;
-            // Only an FLB that is built in can still be in use here, as use keeps modules
-            // loaded. It stays, so that its users find it when they put it.
+            // Use keeps its module loaded, but it may be unregistered all the same. It stays until
+            // the place is needed, so that its users find it when they put it.
             if flb.users == 0 && !flb.state.is_live() {
                 let _ = self.flbs.remove(at);
             }
@@ -118,6 +118,7 @@ pub(super) fn unregister_handler(handler: *mut bindings::liveupdate_file_handler
     for state in handler.flbs.states() {
         registry.put_flb(state);
     }
+    handler.flbs.remove_all();
 }
 
 /// Makes files of `handler` depend on `flb`.
@@ -138,6 +139,9 @@ pub(super) fn register_flb(handler: *mut bindings::liveupdate_file_handler, flb:
         );
         return Err(EINVAL);
     };
+    registry
+        .flbs
+        .retain(|it| it.users > 0 || it.state.is_live());
     let known = registry
         .flbs
         .iter_mut()
@@ -241,7 +245,8 @@ pub(super) fn flb_ref(state: &Arc<OutgoingFlb>) -> Option<FlbRef> {
         .read()
         .flbs
         .iter()
-        .find(|it| Arc::ptr_eq(&it.state, state))?
+        // One that stayed for its users may be gone as soon as they are.
+        .find(|it| it.users > 0 && Arc::ptr_eq(&it.state, state))?
         .c
         .get()
 }

@@ -55,6 +55,36 @@ mod suite {
     }
 
     #[test]
+    fn a_file_gives_back_what_was_registered_when_it_was_preserved() -> Result {
+        static FAKE: Fake = Fake::new();
+        let flb = outgoing()?;
+        let users = || flb.entry().map(|it| it.count);
+
+        flb.preserve(|| FAKE.get().ok())?;
+        let links = Links::none()?.with(flb.clone())?;
+        let holds = FlbHolds::new(links.clone())?;
+        assert!(links.has(&flb));
+        assert_eq!(users(), Some(2));
+
+        assert!(links.remove(&flb));
+        assert!(!links.remove(&flb));
+        assert!(!links.has(&flb));
+        drop(FlbHolds::new(links.clone())?);
+        assert_eq!(users(), Some(2));
+
+        // Registered again, by another file.
+        let again = links.with(flb.clone())?;
+        let others = FlbHolds::new(again)?;
+        assert_eq!(users(), Some(3));
+        drop(holds);
+        assert_eq!(users(), Some(2));
+        drop(others);
+        flb.put();
+        assert_eq!(FAKE.calls().unpreserve, 1);
+        Ok(())
+    }
+
+    #[test]
     fn saving_that_failed_leaves_no_user() -> Result {
         static FAKE: Fake = Fake::new();
         let flb = outgoing()?;
