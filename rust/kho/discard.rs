@@ -13,8 +13,14 @@ use crate::logic::key::Key;
 use crate::logic::radix::Tree;
 use crate::logic::runs::Run;
 
-/// Blocks that may come before one that has been seen, until it pays to sort them.
-const MAX_BACK: u32 = 64;
+/// Pages from the end of a block to the next one, either way, that are far.
+const FAR: u64 = 64;
+/// What a block that is far from the one before adds to the disorder, of which one that is near takes one
+/// away.
+const JUMP: u32 = 8;
+/// Disorder from which on it pays to sort. Pages in random order come to it soon. Those that are merely
+/// scattered follow each other in small steps, up or down, and have no neighbours to be freed with.
+const MAX_DISORDER: u32 = 512;
 
 /// Frees blocks that are preserved and have not been restored. Neighbours are freed together, also if
 /// they come in another order: then they are sorted first, as far as there is memory for that.
@@ -29,8 +35,7 @@ pub(crate) struct Discard<'a> {
     /// The page behind the last.
     end: Pfn,
     missing: u64,
-    /// How many blocks came before one that had been seen.
-    back: u32,
+    disorder: u32,
     /// Blocks that are freed at the end, once they are sorted.
     later: Option<Tree<TreePages>>,
 }
@@ -45,7 +50,7 @@ impl<'a> Discard<'a> {
             run: Run::single(Pfn::new(0), 0),
             end: Pfn::new(u64::MAX),
             missing: 0,
-            back: 0,
+            disorder: 0,
             later: None,
         }
     }
@@ -65,7 +70,7 @@ impl<'a> Discard<'a> {
         if pfn == self.end && order == self.run.order {
             self.run.count += 1;
         } else {
-            if (pfn < self.end || self.later.is_some()) && self.put_off(pfn, order) {
+            if self.is_disorder(pfn) && self.put_off(pfn, order) {
                 return Some(after);
             }
             self.flush();
@@ -76,14 +81,20 @@ impl<'a> Discard<'a> {
         Some(after)
     }
 
+    /// Whether blocks come in such an order that it pays to sort the one at `pfn`.
+    #[inline]
+    fn is_disorder(&mut self, pfn: Pfn) -> bool {
+        self.disorder = match pfn.get().abs_diff(self.end.get()) > FAR {
+            true => self.disorder.saturating_add(JUMP),
+            false => self.disorder.saturating_sub(1),
+        };
+        self.disorder >= MAX_DISORDER || self.later.is_some()
+    }
+
     /// Leaves a block for the end. False if it is to be freed now.
     fn put_off(&mut self, pfn: Pfn, order: u32) -> bool {
         if self.later.is_none() {
-            self.back += 1;
-            if self.back < MAX_BACK {
-                return false;
-            }
-            self.back = 0;
+            self.disorder = 0;
             self.later = tree_page::new_tree().ok();
         }
         let (Some(tree), Some(key)) = (&mut self.later, <Key>::new(pfn, order)) else {

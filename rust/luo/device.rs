@@ -31,10 +31,11 @@ impl MiscDevice for Device {
 
     /// `EBUSY` if someone has the device open.
     fn open(_: &File, _: &MiscDeviceRegistration<Self>) -> Result {
-        match OPEN.cmpxchg(false, true, Full) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(EBUSY),
+        if OPEN.cmpxchg(false, true, Full).is_err() {
+            return Err(EBUSY);
         }
+        incoming::read_sessions();
+        Ok(())
     }
 
     fn release((): (), _: &File) {

@@ -2,8 +2,9 @@
 
 //! What the previous kernel's LUO left.
 //!
-//! All of it is read at boot, so that the log says what cannot be restored before anybody asks: first
-//! what drivers may ask for, then the sessions. Handlers are looked for when a file is retrieved.
+//! Read in two steps: at boot, whether there is anything and whether it can be trusted as a whole, and
+//! what drivers may ask for; when the device is opened first, the sessions and their files, for which
+//! the boot need not wait.
 //!
 //! Where mainline panics, or refuses each open of the device from then on, this goes on: what
 //! cannot be read stays reserved, asking for it gives `EIO`, and everything else works.
@@ -144,7 +145,7 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     number
 }
 
-/// Reads the sessions, when all memory is there that theirs may have to be freed to.
+/// Reads the sessions, if that has not been done.
 pub(super) fn read_sessions() {
     let mut guard = STATE.lock();
 

@@ -58,12 +58,11 @@ fn start_early() {
     }
 }
 
-/// Reads the sessions, and makes the outgoing side and the device, when everything else has started.
+/// Makes the outgoing side and the device, when everything else has started.
 fn start_late() -> Result {
     if !is_enabled() {
         return Ok(());
     }
-    incoming::read_sessions();
     start_outgoing()
         .and_then(|()| device::start())
         .inspect_err(|error| {

@@ -139,8 +139,7 @@ impl Sessions {
     fn freeze(&mut self) -> Result {
         self.set_head(0)?;
         let written = self.blocks.write(self.by_name.values(), |session, entry| {
-            *entry = session.freeze()?;
-            Ok(())
+            session.freeze(entry)
         });
         if let Err((frozen, error)) = written {
             // The tree has no reverse iterator: sessions do not depend on each other, so the order
@@ -170,11 +169,10 @@ impl Sessions {
 }
 
 impl Outgoing {
-    fn freeze(&self) -> Result<SessionSer> {
-        Ok(SessionSer {
-            file_set: self.files.lock().freeze()?,
-            name: *self.name.padded(),
-        })
+    fn freeze(&self, entry: &mut SessionSer) -> Result {
+        entry.name = *self.name.padded();
+        entry.file_set = self.files.lock().freeze()?;
+        Ok(())
     }
 }
 

@@ -43,8 +43,7 @@ pub struct Device {
 impl Device {
     /// Opens [`DEVICE_PATH`].
     ///
-    /// The first open after boot makes mainline's kernel read what its predecessor left; that of this
-    /// repository has read it at boot.
+    /// The first open after boot makes the kernel read what its predecessor left.
     ///
     /// # Errors
     ///

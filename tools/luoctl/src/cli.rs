@@ -72,8 +72,8 @@ pub(crate) enum Command {
     },
     /// Show whether live update works here, and what there is to know about it.
     ///
-    /// This opens the device. The first open of it in a boot makes mainline's kernel read what its
-    /// predecessor left.
+    /// The first open of the device in a boot makes the kernel read what its predecessor left, and
+    /// this opens it.
     Status,
 }
 

@@ -45,7 +45,7 @@ pub struct After {
     pub first: u64,
     /// Microseconds in the log: the page allocator is up.
     pub memory: u64,
-    /// Ticks of the first opening of the device, by which mainline reads what was handed over.
+    /// Ticks of the first opening of the device, which reads what was handed over.
     pub open: u64,
     /// Ticks to retrieve all sessions.
     pub sessions: u64,
