@@ -2,6 +2,8 @@
 
 //! Names that arrive as byte arrays of fixed size.
 
+use core::cmp::Ordering;
+
 use kernel::fmt;
 use kernel::str::BStr;
 
@@ -22,7 +24,7 @@ pub(super) type FlbName = Name<FLB_COMPAT_LEN>;
 ///
 /// The first byte is not NUL, the last one is, and all bytes behind the first NUL are NUL. So two
 /// names are equal exactly if their bytes are.
-#[derive(Clone, Copy, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Eq)]
 pub(super) struct Name<const N: usize>([u8; N]);
 
 /// Bytes that are looked at together.
@@ -46,15 +48,25 @@ const fn up_to_nul(word: u64) -> (u64, bool) {
     }
 }
 
+// Word by word: the kernel's `bcmp()` and `memcmp()` go byte by byte.
 impl<const N: usize> PartialEq for Name<N> {
-    /// Word by word: the kernel's `bcmp()` goes byte by byte.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        const { assert!(N % WORD == 0) };
-        let word = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes).ok();
-        let (ours, theirs) = (self.0.chunks_exact(WORD), other.0.chunks_exact(WORD));
+        self.words().eq(other.words())
+    }
+}
 
-        ours.map(word).eq(theirs.map(word))
+impl<const N: usize> Ord for Name<N> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.words().cmp(other.words())
+    }
+}
+
+impl<const N: usize> PartialOrd for Name<N> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -75,6 +87,14 @@ impl<const N: usize> Name<N> {
             }
         }
         None
+    }
+
+    /// The bytes as numbers that are in the same order.
+    #[inline]
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_be_bytes);
+
+        self.0.chunks_exact(WORD).map(word)
     }
 
     /// The name as the formats have it: padded with NUL.

@@ -44,4 +44,33 @@ mod suite {
         }
         assert!(SessionName::new(&[0; SESSION_NAME_LEN]).is_none());
     }
+
+    #[test]
+    fn names_are_in_the_order_of_their_bytes() -> Result {
+        let name = |bytes: &[u8]| {
+            let mut raw = [0; SESSION_NAME_LEN];
+
+            raw[..bytes.len()].copy_from_slice(bytes);
+            SessionName::new(&raw).ok_or(EINVAL)
+        };
+        let sorted: [&[u8]; 7] = [
+            b"a",
+            b"a\x01",
+            b"aaaaaaaa",
+            b"aaaaaaaaa",
+            b"ab",
+            b"b",
+            b"\xff\x01",
+        ];
+
+        for (index, one) in sorted.iter().enumerate() {
+            for (other_index, other) in sorted.iter().enumerate() {
+                let order = name(one)?.cmp(&name(other)?);
+
+                assert!(order == index.cmp(&other_index));
+                assert_eq!(order.is_eq(), name(one)? == name(other)?);
+            }
+        }
+        Ok(())
+    }
 }

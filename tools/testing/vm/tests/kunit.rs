@@ -15,7 +15,7 @@ const SUITES: [(&str, usize); 10] = [
     ("liveupdate_luo_file", 2),
     ("liveupdate_kernel_table", 3),
     ("liveupdate_luo_files", 3),
-    ("liveupdate_luo_name", 2),
+    ("liveupdate_luo_name", 3),
     ("liveupdate_luo_flb", 8),
     ("liveupdate_luo_index", 3),
     ("liveupdate_luo_blocks", 8),
