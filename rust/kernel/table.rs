@@ -33,9 +33,9 @@ pub(crate) type Table<T> = kernel::alloc::Vec<T, Pages>;
 /// A page is zeroed when it is allocated, if at all: growing within it leaves it as it is.
 pub(crate) struct Pages;
 
-/// Whether what has this layout is in a page of its own.
-const fn is_page(layout: Layout) -> bool {
-    layout.size() <= PAGE_SIZE
+/// Whether what is of this size is in a page of its own.
+const fn is_page(size: usize) -> bool {
+    size <= PAGE_SIZE
 }
 
 /// What stands for memory of no size.
@@ -86,17 +86,17 @@ unsafe impl Allocator for Pages {
             return Err(AllocError);
         }
         if let Some(old) = old {
-            if !is_page(layout) && !is_page(old_layout) {
+            if !is_page(layout.size()) && !is_page(old_layout.size()) {
                 // SAFETY: The memory is the other allocator's, the rest is the caller's promise.
                 return unsafe { Vmalloc::realloc(Some(old), layout, old_layout, flags, nid) };
             }
-            if layout.size() != 0 && is_page(layout) && is_page(old_layout) {
+            if layout.size() != 0 && is_page(layout.size()) && is_page(old_layout.size()) {
                 return Ok(NonNull::slice_from_raw_parts(old, layout.size()));
             }
         }
         let new = match layout.size() {
             0 => NonNull::slice_from_raw_parts(dangling(layout), 0),
-            size if is_page(layout) => NonNull::slice_from_raw_parts(new_page(flags)?, size),
+            size if is_page(size) => NonNull::slice_from_raw_parts(new_page(flags)?, size),
             _ => Vmalloc::alloc(layout, flags, nid)?,
         };
         if let Some(old) = old {
@@ -104,7 +104,7 @@ unsafe impl Allocator for Pages {
 
             // SAFETY: Both are at least that long, and different memory.
             unsafe { old.copy_to_nonoverlapping(new.cast(), common) };
-            match is_page(old_layout) {
+            match is_page(old_layout.size()) {
                 // SAFETY: Memory of such a layout is a page, which the caller has given up.
                 true => unsafe { free_page(old) },
                 // SAFETY: Memory of other layouts is the other allocator's.
@@ -130,7 +130,7 @@ impl<'a> Place<'a> {
 
         match table.capacity() * mem::size_of::<T>() {
             0 => None,
-            size if size <= PAGE_SIZE => Some(Self::Page(direct_map::phys_of(start).pfn())),
+            size if is_page(size) => Some(Self::Page(direct_map::phys_of(start).pfn())),
             // SAFETY: The table owns its area for `'a`.
             _ => unsafe { vmap::Area::find(start.cast()) }.map(Self::Area),
         }

@@ -36,13 +36,6 @@ impl<'a> Area<'a> {
         Some(Self(unsafe { area.as_ref() }))
     }
 
-    /// The area behind memory of this kernel; [`None`] if it is empty.
-    #[cfg(CONFIG_LIVEUPDATE_KUNIT_TEST)]
-    pub(crate) fn of<T>(memory: &'a VVec<T>) -> Option<Self> {
-        // SAFETY: The vector owns its area for `'a`.
-        unsafe { Self::find(memory.as_ptr().cast()) }
-    }
-
     /// `VM_*`.
     pub(crate) fn flags(&self) -> usize {
         self.0.flags

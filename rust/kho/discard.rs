@@ -35,6 +35,7 @@ pub(crate) struct Discard<'a> {
     /// The page behind the last.
     end: Pfn,
     missing: u64,
+    /// How far the order in which blocks come is from that of memory.
     disorder: u32,
     /// Blocks that are freed at the end, once they are sorted.
     later: Option<Tree<TreePages>>,

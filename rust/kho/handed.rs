@@ -29,11 +29,11 @@ impl Handed {
     /// `ENOENT` if nothing preserved begins there, or it was restored already, or there is no
     /// handover to restore from.
     pub(crate) fn claim(phys: PhysAddr) -> Result<Self> {
-        Self::find(phys, &mut Marks::new())
+        Self::claim_by(&mut Marks::new(), phys)
     }
 
     /// The same, with `marks` to look for the block.
-    pub(super) fn find(phys: PhysAddr, marks: &mut Marks) -> Result<Self> {
+    pub(super) fn claim_by(marks: &mut Marks, phys: PhysAddr) -> Result<Self> {
         if !phys.is_aligned(PAGE_SHIFT) {
             return Err(EINVAL);
         }

@@ -63,7 +63,7 @@ impl Restorer {
 
     /// Claims the block that begins at `phys`; see [`Handed::claim`].
     pub(crate) fn claim(&mut self, phys: PhysAddr) -> Result<Handed> {
-        Handed::find(phys, &mut self.marks)
+        Handed::claim_by(&mut self.marks, phys)
     }
 
     /// Claims a block that is one page. `EINVAL` if it is larger; see also [`Handed::claim`].

@@ -18,7 +18,8 @@ mod suite {
     use crate::abi::kho::VmallocChunk;
     use crate::abi::PAGE_SIZE;
     use crate::kernel::page::OwnedFolio;
-    use crate::kernel::vmap;
+    use crate::kernel::table::Place;
+    use crate::kernel::table::Table;
     use crate::kho::restore::restore_folio;
 
     #[test]
@@ -149,8 +150,10 @@ mod suite {
             return Ok(());
         }
         let pages = 600;
-        let memory: VVec<u8> = VVec::from_elem(0, pages * PAGE_SIZE, GFP_KERNEL)?;
-        let area = vmap::Area::of(&memory).ok_or(EINVAL)?;
+        let memory: Table<u8> = Table::from_elem(0, pages * PAGE_SIZE, GFP_KERNEL)?;
+        let Some(Place::Area(area)) = Place::of(&memory) else {
+            return Err(EINVAL);
+        };
         let descriptor = vmalloc::preserve(&area)?;
 
         assert_eq!(descriptor.total_pages as usize, pages);

@@ -208,15 +208,7 @@ pub(crate) fn unpreserve(area: &KhoVmalloc) {
 ///
 /// C counterpart: `kho_restore_vmalloc()`.
 pub(crate) fn restore(area: &KhoVmalloc) -> Result<MappedPages> {
-    let mut restorer = Restorer::new();
-    let chunks = RefCell::new(restorer.marks());
-    let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
-    let checked = check(area, &word)?;
-    let pages = take(&checked)?;
-    let (order, flags) = (checked.order(), vm_flags(checked.flags()));
-
-    free_chunks(area.first, &mut restorer);
-    pages.map(order, flags)
+    map(area, &mut Restorer::new())
 }
 
 /// Memory of an area that is only to be read, at whatever address.
@@ -249,33 +241,53 @@ impl core::ops::Deref for Readable {
 
 /// The same as [`restore`] for who only reads: one page needs no address of its own.
 pub(crate) fn read(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<Readable> {
-    let chunks = RefCell::new(restorer.marks());
-    let word = |chunk: PhysAddr, index| chunks.borrow_mut().find(chunk.pfn())?.word(index);
-    let checked = check(area, &word)?;
-
-    if let Some(page) = checked.only_block().filter(|_| checked.pages() == 1) {
-        let page = restorer.claim_page(page)?;
-
-        free_chunks(area.first, restorer);
-        return Ok(Readable::Page(page));
+    if area.total_pages != 1 {
+        return map(area, restorer).map(Readable::Mapped);
     }
+    let chunks = Chunks::new(restorer);
+    let block = check(area, &chunks)?.only_block().ok_or(EINVAL)?;
+    let page = restorer.claim_page(block)?;
+
+    free_chunks(area.first, restorer);
+    Ok(Readable::Page(page))
+}
+
+/// Restores an area at an address of its own.
+fn map(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<MappedPages> {
+    let chunks = Chunks::new(restorer);
+    let checked = check(area, &chunks)?;
     let pages = take(&checked)?;
     let (order, flags) = (checked.order(), vm_flags(checked.flags()));
 
     free_chunks(area.first, restorer);
-    Ok(Readable::Mapped(pages.map(order, flags)?))
+    pages.map(order, flags)
 }
 
-/// Validates the description of an area, whose chunks `mem` reads; says in the log what is wrong.
-fn check<'a, M: ChunkMem>(area: &KhoVmalloc, mem: &'a M) -> Result<Area<'a, M>> {
-    Area::check(mem, area, END).map_err(|error| {
+/// Chunks of the previous kernel, wherever its description of an area says they are.
+struct Chunks<'a>(RefCell<&'a mut Marks>);
+
+impl<'a> Chunks<'a> {
+    fn new(restorer: &'a mut Restorer) -> Self {
+        Self(RefCell::new(restorer.marks()))
+    }
+}
+
+impl ChunkMem for Chunks<'_> {
+    fn word(&self, chunk: PhysAddr, word: usize) -> Option<u64> {
+        self.0.borrow_mut().find(chunk.pfn())?.word(word)
+    }
+}
+
+/// Validates the description of an area; says in the log what is wrong.
+fn check<'a>(area: &KhoVmalloc, chunks: &'a Chunks<'a>) -> Result<Area<'a, Chunks<'a>>> {
+    Area::check(chunks, area, END).map_err(|error| {
         pr_err!("KHO: preserved vmalloc area: {}\n", error);
         EINVAL
     })
 }
 
 /// Restores the pages of an area. What was restored before an error is freed.
-fn take<M: ChunkMem>(area: &Area<'_, M>) -> Result<PageArray> {
+fn take(area: &Area<'_, Chunks<'_>>) -> Result<PageArray> {
     let order = area.order();
     let mut pages = PageArray::new(area.pages() as usize)?;
     let mut marks = Marks::new();

@@ -221,7 +221,8 @@ impl<M: NodeMem, const SHIFT: u32> Tree<M, SHIFT> {
     }
 
     /// Removes runs of keys, each given by its first key and their number; tells whether all of them
-    /// were there. A key that is given twice may or may not be missed. Cheapest where those that share a word of a bitmap, 64 of them, follow each other.
+    /// were there. A key that is given twice may or may not be missed. Cheapest where those that share a
+    /// word of a bitmap, 64 of them, follow each other.
     #[inline]
     pub fn remove_runs(&mut self, runs: impl Iterator<Item = (u64, u64)>) -> bool {
         let mut pending = Pending::new();

@@ -58,6 +58,10 @@ static REGISTRY: StaticRwSem<Registry> = StaticRwSem::new(
 );
 
 impl Registry {
+    fn handler(&self, handler: *mut bindings::liveupdate_file_handler) -> Option<&Handler> {
+        self.handlers.iter().find(|it| it.c.as_ptr() == handler)
+    }
+
     fn flb(&self, flb: *mut bindings::liveupdate_flb) -> Option<&Flb> {
         self.flbs.iter().find(|it| it.c.as_ptr() == flb)
     }
@@ -194,9 +198,8 @@ pub(super) fn unregister_flb(
 ) {
     let mut registry = REGISTRY.write();
     let state = registry.flb(flb).map(|it| it.state.clone());
-    let owner = registry.handlers.iter().find(|it| it.c.as_ptr() == handler);
 
-    match (state, owner) {
+    match (state, registry.handler(handler)) {
         (Some(state), Some(owner)) if owner.flbs.remove(&state) => registry.put_flb(&state),
         _ => {
             pr_warn!("LUO: an FLB that is not registered with a handler cannot be unregistered\n")
@@ -232,9 +235,7 @@ pub(super) fn handler_named(name: &HandlerName) -> Option<HandlerRef> {
 pub(super) fn flbs_of(handler: &HandlerRef) -> Option<Arc<Links>> {
     REGISTRY
         .read()
-        .handlers
-        .iter()
-        .find(|it| it.c.as_ptr() == handler.as_ptr())
+        .handler(handler.as_ptr())
         .map(|it| it.flbs.clone())
 }
 

@@ -1,48 +1,122 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading a memfd that is described by extents.
+//! A memfd that is described by extents: `memfd-extents-v1`.
 
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
+use crate::abi::memfd as abi;
 use crate::abi::memfd::ExtentSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
+use crate::kernel::memfd::Chunk;
+use crate::kernel::page;
+use crate::kernel::shmem;
 use crate::kernel::shmem::Filler;
+use crate::kho::Batch;
 use crate::kho::Discard;
 use crate::kho::Restorer;
+use crate::logic::extents::Cut;
 use crate::logic::extents::Extent;
 use crate::logic::memfd::File as Checked;
+use crate::logic::runs::Run;
 
+use super::format::writes_extents;
+use super::format::Format;
 use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
 use super::incoming::Taken;
 
-/// The pages in all extents, every one of which is validated: see
-/// [`Format::expected`](super::format::Format::expected).
-pub(super) fn pages(entries: &[ExtentSer], checked: &Checked) -> Result<usize> {
-    let mut pages = 0;
-
-    for extent in checked.extents(entries) {
-        // Extents do not overlap, so that the sum is not more than the pages of the file.
-        pages += extent.map_err(refused)?.pages as usize;
+/// The order of large blocks: what comes back as one folio if it can, or else what the page
+/// allocator takes back at once.
+fn large_order() -> u32 {
+    match shmem::max_order() {
+        0 => page::max_order(),
+        order => order.min(page::max_order()),
     }
-    Ok(pages)
 }
 
-/// See [`Format::fill`](super::format::Format::fill).
-pub(super) fn fill(
-    entries: &[ExtentSer],
-    checked: &Checked,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    taken: &Taken,
-) -> Result {
-    for extent in checked.extents(entries) {
-        fill_extent(&extent.map_err(refused)?, restorer, filler, taken)?;
+/// Single pages among some extents, which scattered memory is made of. That they are, makes much
+/// simpler code.
+#[inline]
+fn single_pages(chunk: Chunk<'_, ExtentSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    let single = |extent: &&ExtentSer| extent.count == 1;
+
+    chunk
+        .entries()
+        .iter()
+        .filter(single)
+        .map(|extent| Run::single(extent.pfn(), 0))
+}
+
+/// The blocks as which the pages of other extents are preserved. The same for the same extents.
+#[inline]
+fn blocks(chunk: Chunk<'_, ExtentSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    let several = |extent: &&ExtentSer| extent.count != 1;
+    let order = large_order();
+
+    chunk
+        .entries()
+        .iter()
+        .filter(several)
+        .flat_map(move |extent| Cut::new(extent.pfn(), extent.count.into(), order, page::node_of))
+}
+
+impl Format for ExtentSer {
+    const COMPATIBLE: &'static CStr = abi::COMPATIBLE_EXTENTS;
+
+    fn is_written() -> bool {
+        writes_extents()
     }
-    Ok(())
+
+    fn preserve(chunk: Chunk<'_, Self>, batch: &mut Batch) -> Result {
+        batch.preserve_runs(single_pages(chunk))?;
+        batch
+            .preserve_runs(blocks(chunk))
+            .inspect_err(|_| batch.unpreserve_runs(single_pages(chunk)))
+    }
+
+    fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch) {
+        batch.unpreserve_runs(blocks(chunk));
+        batch.unpreserve_runs(single_pages(chunk));
+    }
+
+    fn fill(
+        entries: &[Self],
+        checked: &Checked,
+        restorer: &mut Restorer,
+        filler: &mut Filler<'_>,
+        taken: &Taken,
+    ) -> Result {
+        for extent in checked.extents(entries) {
+            fill_extent(&extent.map_err(refused)?, restorer, filler, taken)?;
+        }
+        Ok(())
+    }
+
+    /// Validates every one of them.
+    fn expected(entries: &[Self], checked: &Checked) -> Result<usize> {
+        let mut pages = 0;
+
+        for extent in checked.extents(entries) {
+            // Extents do not overlap, so that the sum is not more than the pages of the file.
+            pages += extent.map_err(refused)?.pages as usize;
+        }
+        Ok(pages)
+    }
+
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+        let mut discard = restorer.discard();
+        let mut missing = 0;
+        let mut skip = taken.pages;
+
+        for entry in entries.iter().skip(taken.entries) {
+            missing += u64::from(!discard_extent(entry, skip, &mut discard));
+            skip = 0;
+        }
+        missing + discard.finish()
+    }
 }
 
 fn fill_extent(
@@ -68,19 +142,6 @@ fn fill_extent(
         done += piece.pages();
     }
     Ok(())
-}
-
-/// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[ExtentSer], taken: Progress, restorer: &mut Restorer) -> u64 {
-    let mut discard = restorer.discard();
-    let mut missing = 0;
-    let mut skip = taken.pages;
-
-    for entry in entries.iter().skip(taken.entries) {
-        missing += u64::from(!discard_extent(entry, skip, &mut discard));
-        skip = 0;
-    }
-    missing + discard.finish()
 }
 
 /// Frees the pages of an extent but for the first `skip`. False if that cannot be done to its end:

@@ -1,67 +1,101 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading a memfd of which every folio is listed: `memfd-v2`.
+//! A memfd of which every folio is listed: `memfd-v2`.
 
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
+use crate::abi::memfd as abi;
 use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
+use crate::kernel::memfd::Chunk;
 use crate::kernel::shmem::Filler;
+use crate::kho::Batch;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
+use crate::logic::runs::Run;
 
+use super::format::writes_extents;
+use super::format::Format;
 use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
 use super::incoming::Taken;
 
-/// See [`Format::fill`](super::format::Format::fill).
-pub(super) fn fill(
-    entries: &[FolioSer],
-    checked: &Checked,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    taken: &Taken,
-) -> Result {
-    let mut marks = Marks::new();
-    let folios = checked
-        .folios(entries, |pfn| Some(marks.find(pfn)?.order()))
-        .merged(filler.max_order());
-
-    for folio in folios {
-        let folio = folio.map_err(refused)?;
-        let uptodate = folio.flags & FOLIO_UPTODATE != 0;
-
-        put_piece(
-            &folio.piece(filler.max_order()),
-            uptodate,
-            restorer,
-            filler,
-            |entries| {
-                taken.set(Progress {
-                    entries: folio.at as usize + entries as usize,
-                    pages: 0,
-                });
-            },
-        )?;
-    }
-    Ok(())
+/// The folios of some entries, each a run of its own.
+#[inline]
+fn folios(chunk: Chunk<'_, FolioSer>) -> impl Iterator<Item = Run> + Clone + '_ {
+    chunk
+        .folios()
+        .map(|(start, order)| Run::single(start, order))
 }
 
-/// See [`Format::discard`](super::format::Format::discard).
-pub(super) fn discard(entries: &[FolioSer], taken: Progress, restorer: &mut Restorer) -> u64 {
-    let mut discard = restorer.discard();
-    let mut missing = 0;
+impl Format for FolioSer {
+    const COMPATIBLE: &'static CStr = abi::COMPATIBLE;
 
-    for entry in entries.iter().skip(taken.entries) {
-        let pfn = entry.pfn();
-
-        // Frame zero is a hole.
-        if pfn.get() != 0 && discard.block(pfn, Pfn::new(u64::MAX)).is_none() {
-            missing += 1;
-        }
+    fn is_written() -> bool {
+        !writes_extents()
     }
-    missing + discard.finish()
+
+    #[inline]
+    fn preserve(chunk: Chunk<'_, Self>, batch: &mut Batch) -> Result {
+        batch.preserve_runs(folios(chunk))
+    }
+
+    #[inline]
+    fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch) {
+        batch.unpreserve_runs(folios(chunk));
+    }
+
+    fn fill(
+        entries: &[Self],
+        checked: &Checked,
+        restorer: &mut Restorer,
+        filler: &mut Filler<'_>,
+        taken: &Taken,
+    ) -> Result {
+        let mut marks = Marks::new();
+        let folios = checked
+            .folios(entries, |pfn| Some(marks.find(pfn)?.order()))
+            .merged(filler.max_order());
+
+        for folio in folios {
+            let folio = folio.map_err(refused)?;
+            let uptodate = folio.flags & FOLIO_UPTODATE != 0;
+
+            put_piece(
+                &folio.piece(filler.max_order()),
+                uptodate,
+                restorer,
+                filler,
+                |entries| {
+                    taken.set(Progress {
+                        entries: folio.at as usize + entries as usize,
+                        pages: 0,
+                    });
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn expected(entries: &[Self], _: &Checked) -> Result<usize> {
+        Ok(entries.len())
+    }
+
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+        let mut discard = restorer.discard();
+        let mut missing = 0;
+
+        for entry in entries.iter().skip(taken.entries) {
+            let pfn = entry.pfn();
+
+            // Frame zero is a hole.
+            if pfn.get() != 0 && discard.block(pfn, Pfn::new(u64::MAX)).is_none() {
+                missing += 1;
+            }
+        }
+        missing + discard.finish()
+    }
 }
