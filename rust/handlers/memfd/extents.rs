@@ -12,7 +12,6 @@ use crate::kernel::mark::Marks;
 use crate::kernel::memfd::Chunk;
 use crate::kernel::page;
 use crate::kernel::shmem;
-use crate::kernel::shmem::Filler;
 use crate::kho::Batch;
 use crate::kho::Discard;
 use crate::kho::Restorer;
@@ -23,10 +22,9 @@ use crate::logic::runs::Run;
 
 use super::format::writes_extents;
 use super::format::Format;
-use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
-use super::incoming::Taken;
+use super::incoming::Target;
 
 /// The order of large blocks: what comes back as one folio if it can, or else what the page
 /// allocator takes back at once.
@@ -82,15 +80,9 @@ impl Format for ExtentSer {
         batch.unpreserve_runs(single_pages(chunk));
     }
 
-    fn fill(
-        entries: &[Self],
-        checked: &Checked,
-        restorer: &mut Restorer,
-        filler: &mut Filler<'_>,
-        taken: &Taken,
-    ) -> Result {
+    fn fill(entries: &[Self], checked: &Checked, target: &mut Target<'_>) -> Result {
         for extent in checked.extents(entries) {
-            fill_extent(&extent.map_err(refused)?, restorer, filler, taken)?;
+            fill_extent(&extent.map_err(refused)?, target)?;
         }
         Ok(())
     }
@@ -119,25 +111,18 @@ impl Format for ExtentSer {
     }
 }
 
-fn fill_extent(
-    extent: &Extent,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    taken: &Taken,
-) -> Result {
+fn fill_extent(extent: &Extent, target: &mut Target<'_>) -> Result {
     let mut marks = Marks::new();
     let uptodate = extent.flags & FOLIO_UPTODATE != 0;
-    let pieces = extent.pieces(filler.max_order(), |pfn| Some(marks.find(pfn)?.order()));
+    let pieces = extent.pieces(target.max_order(), |pfn| Some(marks.find(pfn)?.order()));
     let mut done = 0;
 
     for piece in pieces {
         let piece = piece.map_err(refused)?;
 
-        put_piece(&piece, uptodate, restorer, filler, |blocks| {
-            taken.set(Progress {
-                entries: extent.at as usize,
-                pages: done + (blocks << piece.block_order),
-            });
+        target.put_piece(&piece, uptodate, |blocks| Progress {
+            entries: extent.at as usize,
+            pages: done + (blocks << piece.block_order),
         })?;
         done += piece.pages();
     }

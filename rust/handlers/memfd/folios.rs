@@ -10,7 +10,6 @@ use crate::abi::memfd::FolioSer;
 use crate::abi::memfd::FOLIO_UPTODATE;
 use crate::kernel::mark::Marks;
 use crate::kernel::memfd::Chunk;
-use crate::kernel::shmem::Filler;
 use crate::kho::Batch;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
@@ -18,10 +17,9 @@ use crate::logic::runs::Run;
 
 use super::format::writes_extents;
 use super::format::Format;
-use super::incoming::put_piece;
 use super::incoming::refused;
 use super::incoming::Progress;
-use super::incoming::Taken;
+use super::incoming::Target;
 
 /// The folios of some entries, each a run of its own.
 #[inline]
@@ -48,34 +46,21 @@ impl Format for FolioSer {
         batch.unpreserve_runs(folios(chunk));
     }
 
-    fn fill(
-        entries: &[Self],
-        checked: &Checked,
-        restorer: &mut Restorer,
-        filler: &mut Filler<'_>,
-        taken: &Taken,
-    ) -> Result {
+    fn fill(entries: &[Self], checked: &Checked, target: &mut Target<'_>) -> Result {
         let mut marks = Marks::new();
         let folios = checked
             .folios(entries, |pfn| Some(marks.find(pfn)?.order()))
-            .merged(filler.max_order());
+            .merged(target.max_order());
 
         for folio in folios {
             let folio = folio.map_err(refused)?;
             let uptodate = folio.flags & FOLIO_UPTODATE != 0;
+            let piece = folio.piece(target.max_order());
 
-            put_piece(
-                &folio.piece(filler.max_order()),
-                uptodate,
-                restorer,
-                filler,
-                |entries| {
-                    taken.set(Progress {
-                        entries: folio.at as usize + entries as usize,
-                        pages: 0,
-                    });
-                },
-            )?;
+            target.put_piece(&piece, uptodate, |entries| Progress {
+                entries: folio.at as usize + entries as usize,
+                pages: 0,
+            })?;
         }
         Ok(())
     }

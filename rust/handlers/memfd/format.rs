@@ -15,13 +15,12 @@ use zerocopy::KnownLayout;
 
 use crate::kernel::memfd::Chunk;
 use crate::kernel::memfd::Record;
-use crate::kernel::shmem::Filler;
 use crate::kho::Batch;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 
 use super::incoming::Progress;
-use super::incoming::Taken;
+use super::incoming::Target;
 
 /// Entries of a table of a memfd, by which a format is known.
 pub(super) trait Format:
@@ -40,14 +39,7 @@ pub(super) trait Format:
     fn unpreserve(chunk: Chunk<'_, Self>, batch: &mut Batch);
 
     /// Validates the entries, which the previous kernel wrote, and moves what they name into a new file.
-    /// `taken` is kept up to date with what has found another owner.
-    fn fill(
-        entries: &[Self],
-        checked: &Checked,
-        restorer: &mut Restorer,
-        filler: &mut Filler<'_>,
-        taken: &Taken,
-    ) -> Result;
+    fn fill(entries: &[Self], checked: &Checked, target: &mut Target<'_>) -> Result;
 
     /// The number of pages that `entries` name at least.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize>;

@@ -5,7 +5,6 @@
 //! Nothing that is read here is trusted: [`crate::logic::memfd`] checks the descriptor, the format
 //! each entry of the table, and KHO gives out only what the previous kernel preserved, to one owner.
 
-use core::cell::Cell;
 use core::marker::PhantomData;
 
 use kernel::fs::File;
@@ -112,64 +111,90 @@ impl<'a, F: Format> Memfd<'a, F> {
     }
 }
 
-/// Moves a piece into the file. `took` is told how many of its blocks have found an owner so far.
-#[inline]
-pub(super) fn put_piece(
-    piece: &Piece,
-    uptodate: bool,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    mut took: impl FnMut(u64),
-) -> Result {
-    if piece.order < piece.block_order {
-        return put_split(piece, uptodate, restorer, filler, took);
+/// How far the contents of a memfd have found other owners.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Entries that are done with, counted from the first.
+    pub(super) entries: usize,
+    /// Pages of the entry behind them that are.
+    pub(super) pages: u64,
+}
+
+/// A new file, and what moves contents into it.
+pub(super) struct Target<'a> {
+    restorer: &'a mut Restorer,
+    filler: Filler<'a>,
+    /// What has found another owner so far.
+    taken: Progress,
+}
+
+impl Target<'_> {
+    /// The highest order of a folio that the file can hold.
+    pub(super) fn max_order(&self) -> u32 {
+        self.filler.max_order()
     }
-    match restorer.restore_together(piece.pfn, piece.block_order, piece.order) {
-        Some(folio) => {
-            took(piece.pages() >> piece.block_order);
-            put(filler, folio, piece.order, piece.index, uptodate)
+
+    /// Moves a piece into the file. `taken` says what it means that so many of its blocks have found an
+    /// owner.
+    #[inline]
+    pub(super) fn put_piece(
+        &mut self,
+        piece: &Piece,
+        uptodate: bool,
+        taken: impl Fn(u64) -> Progress,
+    ) -> Result {
+        if piece.order < piece.block_order {
+            return self.put_split(piece, uptodate, taken);
         }
-        None => put_one_by_one(piece, uptodate, restorer, filler, took),
+        match self
+            .restorer
+            .restore_together(piece.pfn, piece.block_order, piece.order)
+        {
+            Some(folio) => {
+                self.taken = taken(piece.pages() >> piece.block_order);
+                put(&mut self.filler, folio, piece.order, piece.index, uptodate)
+            }
+            None => self.put_one_by_one(piece, uptodate, taken),
+        }
     }
-}
 
-/// Makes several folios of one block.
-fn put_split(
-    piece: &Piece,
-    uptodate: bool,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    mut took: impl FnMut(u64),
-) -> Result {
-    let folios = restorer
-        .restore_split(piece.pfn, piece.block_order, piece.order)
-        .ok_or(EIO)?;
-    let mut index = piece.index;
+    /// Makes several folios of one block.
+    fn put_split(
+        &mut self,
+        piece: &Piece,
+        uptodate: bool,
+        taken: impl Fn(u64) -> Progress,
+    ) -> Result {
+        let folios = self
+            .restorer
+            .restore_split(piece.pfn, piece.block_order, piece.order)
+            .ok_or(EIO)?;
+        let mut index = piece.index;
 
-    took(1);
-    for folio in folios {
-        put(filler, folio, piece.order, index, uptodate)?;
-        index += 1 << piece.order;
+        self.taken = taken(1);
+        for folio in folios {
+            put(&mut self.filler, folio, piece.order, index, uptodate)?;
+            index += 1 << piece.order;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Makes a folio of each block: of neighbours that are not in the same zone, for one.
-#[cold]
-fn put_one_by_one(
-    piece: &Piece,
-    uptodate: bool,
-    restorer: &mut Restorer,
-    filler: &mut Filler<'_>,
-    mut took: impl FnMut(u64),
-) -> Result {
-    for (block, count) in piece.blocks().zip(1..) {
-        let folio = restorer.restore(block.pfn, block.order).ok_or(EIO)?;
+    /// Makes a folio of each block: of neighbours that are not in the same zone, for one.
+    #[cold]
+    fn put_one_by_one(
+        &mut self,
+        piece: &Piece,
+        uptodate: bool,
+        taken: impl Fn(u64) -> Progress,
+    ) -> Result {
+        for (block, count) in piece.blocks().zip(1..) {
+            let folio = self.restorer.restore(block.pfn, block.order).ok_or(EIO)?;
 
-        took(count);
-        put(filler, folio, block.order, block.index, uptodate)?;
+            self.taken = taken(count);
+            put(&mut self.filler, folio, block.order, block.index, uptodate)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Puts a folio of `order` into the file, and says so if that fails.
@@ -187,18 +212,6 @@ fn put(
         );
     })
 }
-
-/// How far the contents of a memfd have found other owners.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Progress {
-    /// Entries that are done with, counted from the first.
-    pub(super) entries: usize,
-    /// Pages of the entry behind them that are.
-    pub(super) pages: u64,
-}
-
-/// A [`Progress`] to be kept up to date.
-pub(super) type Taken = Cell<Progress>;
 
 /// What a memfd contains, as far as nobody has taken it.
 struct Contents<'a, F: Format> {
@@ -236,24 +249,24 @@ impl<'a, F: Format> Contents<'a, F> {
 
     /// Moves the contents into `file`, which is new.
     fn fill(mut self, file: &ShmemFile, checked: &Checked) -> Result {
-        let taken = Taken::default();
-        let result = self.fill_counting(file, checked, &taken);
-
-        self.taken = taken.get();
-        result
-    }
-
-    fn fill_counting(&mut self, file: &ShmemFile, checked: &Checked, taken: &Taken) -> Result {
         let entries = entries_of(&self.table, self.count);
-        let mut filler = Filler::new(file, F::expected(entries, checked)?);
+        let mut target = Target {
+            filler: Filler::new(file, F::expected(entries, checked)?),
+            restorer: self.restorer,
+            taken: Progress::default(),
+        };
+        let filled = F::fill(entries, checked, &mut target);
 
-        F::fill(entries, checked, self.restorer, &mut filler, taken)?;
-        // What is left are holes.
-        taken.set(Progress {
-            entries: self.count,
-            pages: 0,
-        });
-        filler.finish().inspect_err(|error| {
+        self.taken = match filled {
+            // What is left are holes.
+            Ok(()) => Progress {
+                entries: self.count,
+                pages: 0,
+            },
+            Err(_) => target.taken,
+        };
+        filled?;
+        target.filler.finish().inspect_err(|error| {
             pr_err!("memfd: could not put the last folios into the file: {error:?}\n");
         })
     }
