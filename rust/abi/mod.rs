@@ -18,6 +18,8 @@ pub mod luo;
 pub mod memblock;
 pub mod memfd;
 pub mod metadata;
+pub mod pci;
+pub mod vfio_pci;
 
 /// Binary logarithm of the page size in bytes.
 ///

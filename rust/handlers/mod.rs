@@ -9,3 +9,5 @@
 mod exports;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 pub(crate) mod memfd;
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+pub(crate) mod pci;

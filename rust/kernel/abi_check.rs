@@ -12,6 +12,8 @@ use crate::abi::kho;
 use crate::abi::luo;
 use crate::abi::memfd;
 use crate::abi::metadata;
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+use crate::abi::pci;
 
 use super::bindings;
 
@@ -48,6 +50,12 @@ same_layout!(memfd_luo_folio_ser, memfd::FolioSer, { _bitfield_1: pfn_flags, ind
 same_layout!(memfd_luo_extent_ser, memfd::ExtentSer, {
     _bitfield_1: pfn_flags, index: index, count: count,
 });
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+same_layout!(pci_ser, pci::PciSer, {
+    version: version, nr_devices: nr_devices, devices: devices,
+});
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+same_layout!(pci_dev_ser, pci::PciDevSer, { domain: domain, bdf: bdf, refcount: refcount });
 // Bindgen cannot say what a packed structure with a union in it is; `ffi/memfd.c` compares that.
 
 /// Whether a string of C, with its NUL, is `text`.
@@ -96,6 +104,13 @@ const _: () = {
         bindings::MEMFD_LUO_EXTENTS_COMPATIBLE,
         memfd::COMPATIBLE_EXTENTS.to_bytes()
     ));
+    #[cfg(CONFIG_PCI_LIVEUPDATE)]
+    assert!(is(
+        bindings::PCI_LUO_FLB_COMPATIBLE,
+        pci::COMPATIBLE.to_bytes()
+    ));
+    #[cfg(CONFIG_PCI_LIVEUPDATE)]
+    assert!(bindings::PCI_LUO_FLB_VERSION == pci::VERSION);
     assert!(bindings::KHO_KEXEC_METADATA_VERSION == metadata::VERSION);
     assert!(bindings::LIVEUPDATE_SESSION_NAME_LENGTH as usize == luo::SESSION_NAME_LEN);
 };

@@ -35,6 +35,11 @@
 #include <linux/uaccess.h>
 #include "../ffi/luo.h"
 #endif
+#ifdef CONFIG_PCI_LIVEUPDATE
+#include <linux/kho/abi/pci.h>
+#include <linux/pci.h>
+#include "../ffi/pci.h"
+#endif
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>

@@ -18,6 +18,7 @@ macro_rules! forward {
 forward!(
     crate::abi::addr::Pfn,
     crate::abi::addr::PhysAddr,
+    crate::abi::pci::Address,
     crate::logic::chain::ChainError,
     crate::logic::memfd::MemfdError,
     crate::logic::metadata::MetadataError,

@@ -43,6 +43,8 @@ pub(crate) mod module_ref;
 pub(crate) mod page;
 #[cfg(CONFIG_LIVEUPDATE)]
 pub(crate) mod panic;
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+pub(crate) mod pci;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 mod pin;
 pub(crate) mod ram_pages;

@@ -17,9 +17,11 @@ pub mod memfd;
 pub mod metadata;
 pub mod name;
 pub mod pageset;
+pub mod pci;
 pub mod radix;
 pub mod runs;
 pub mod scratch;
+pub mod sort;
 pub mod vmalloc;
 pub mod walk;
 

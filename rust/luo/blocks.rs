@@ -51,14 +51,14 @@ fn parts<T: FromBytes + IntoBytes + KnownLayout>(
 /// # Invariants
 ///
 /// `next` of each block is the address of the one behind it, and zero in the last.
-pub(super) struct BlockSet<T> {
+pub(crate) struct BlockSet<T> {
     blocks: List<Preserved>,
     _entry: PhantomData<T>,
 }
 
 impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
     /// An empty chain.
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             blocks: List::new(),
             _entry: PhantomData,
@@ -67,7 +67,7 @@ impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
 
     /// Makes room for `count` entries in all. `ENOSPC` beyond what a chain may have, `ENOMEM`
     /// without memory; either changes nothing.
-    pub(super) fn grow(&mut self, count: usize) -> Result {
+    pub(crate) fn grow(&mut self, count: usize) -> Result {
         let had = self.blocks.len();
 
         while self.blocks.len() * per_block::<T>() < count {
@@ -110,7 +110,7 @@ impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
     }
 
     /// The address of the first block, or zero.
-    pub(super) fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         self.blocks.first().map_or(0, |block| block.phys().get())
     }
 
@@ -142,6 +142,18 @@ impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
         }
     }
 
+    /// Entry `index`, to be changed while the chain is in use. It and all before it count as entries
+    /// from now on; they are zero until they are written. [`None`] where no room was made.
+    #[cfg_attr(not(CONFIG_PCI_LIVEUPDATE), expect(dead_code))]
+    pub(crate) fn entry_mut(&mut self, index: usize) -> Option<&mut T> {
+        let block = self.blocks.get_mut(index / per_block::<T>())?;
+        let (header, slots) = parts::<T>(block).ok()?;
+        let at = index % per_block::<T>();
+
+        header.count = header.count.max(at as u64 + 1);
+        slots.get_mut(at)
+    }
+
     /// Removes all entries, and keeps the room for them.
     pub(super) fn clear(&mut self) {
         for block in self.blocks.iter_mut() {
@@ -161,7 +173,7 @@ impl<T: FromBytes + IntoBytes + KnownLayout> BlockSet<T> {
 }
 
 /// What is wrong with a chain of the previous kernel.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The chain itself.
     Chain(ChainError),
     /// The chain comes back to this block.
@@ -184,7 +196,7 @@ impl fmt::Display for Trouble {
 /// A chain of the previous kernel that is sound from end to end, and ours alone.
 ///
 /// Dropping it leaves the memory as it was found; [`Self::free`] gives it to the system.
-pub(super) struct HandedChain<T> {
+pub(crate) struct HandedChain<T> {
     blocks: List<HandedBlock>,
     entries: u64,
     _entry: PhantomData<T>,
@@ -239,7 +251,7 @@ impl Claims {
 
 impl<T: FromBytes> HandedChain<T> {
     /// Takes the chain that begins at `head`, if all of it is sound and nobody has any of it.
-    pub(super) fn claim(head: u64) -> Result<Self, Trouble> {
+    pub(crate) fn claim(head: u64) -> Result<Self, Trouble> {
         let claims = Claims {
             blocks: RefCell::new(List::new()),
             trouble: Cell::new(None),
@@ -258,7 +270,7 @@ impl<T: FromBytes> HandedChain<T> {
     }
 
     /// Checks that there are as many entries as the owner of the chain says.
-    pub(super) fn expect_total(self, expected: u64) -> Result<Self, Trouble> {
+    pub(crate) fn expect_total(self, expected: u64) -> Result<Self, Trouble> {
         if self.entries == expected {
             return Ok(self);
         }
@@ -269,7 +281,7 @@ impl<T: FromBytes> HandedChain<T> {
     }
 
     /// The entries, in the order in which they were written.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> + '_
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + '_
     where
         T: Immutable + KnownLayout,
     {
@@ -285,7 +297,7 @@ impl<T: FromBytes> HandedChain<T> {
     }
 
     /// Gives the memory to the system.
-    pub(super) fn free(mut self) {
+    pub(crate) fn free(mut self) {
         while let Some(block) = self.blocks.pop() {
             block.memory.free();
         }

@@ -20,7 +20,7 @@ use crate::abi::luo::COMPATIBLE;
 use crate::kho;
 use crate::kho::Preserved;
 
-mod blocks;
+pub(crate) mod blocks;
 mod device;
 #[allow(unsafe_code, reason = "entry points for C")]
 mod exports;

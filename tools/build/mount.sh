@@ -20,7 +20,7 @@ readonly ROOM=.liveupdate-mainline
 # Paths below include/ that this repository brings.
 our_headers() {
 	[ -d "$REPO/include" ] || return 0
-	(cd "$REPO" && find include -type f \( -path 'include/uapi/linux/*.h' -o -path 'include/linux/kho/abi/*.h' \) | sort)
+	(cd "$REPO" && find include -type f -name '*.h' | sort)
 }
 
 # Names in patches/series, without comments; nothing if there is no series.

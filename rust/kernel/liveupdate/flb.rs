@@ -177,7 +177,7 @@ impl<F: Flb> Shared<F> {
     }
 
     /// What C knows of this.
-    pub(super) fn as_raw(&'static self) -> *mut bindings::liveupdate_flb {
+    pub(crate) fn as_raw(&'static self) -> *mut bindings::liveupdate_flb {
         self.raw.get()
     }
 

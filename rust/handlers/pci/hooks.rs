@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the PCI core asks and tells.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::AtomicFlag;
+use kernel::sync::atomic::Relaxed;
+
+use crate::kernel::pci::Bus;
+use crate::kernel::pci::Device;
+use crate::kernel::pci::Locked;
+
+use super::DEVICES;
+use super::STATE;
+
+/// Whether any device came from the previous kernel. Never cleared: numbers of buses must not change
+/// between the two passes of a scan, which may run while the last device is being finished.
+static HAD_INCOMING: AtomicFlag = AtomicFlag::new(false);
+
+/// Looks `device` up, which has just been found. Called with the lock of PCI scanning held, or while
+/// the system starts.
+pub(super) fn set_up(device: &Device) {
+    let _state = STATE.lock();
+
+    match DEVICES.incoming() {
+        Ok(table) => {
+            HAD_INCOMING.store(true, Relaxed);
+            table.get().lock().set_up(device);
+        }
+        // Live update is off, there was none, or none with devices, or all of it is finished.
+        Err(error) if [EOPNOTSUPP, ENODATA, ENOENT].contains(&error) => {}
+        Err(_) => set_up_blindly(device),
+    }
+}
+
+/// Looks at a device while nobody can know whether it was preserved. Others were told to stop before
+/// the kexec.
+fn set_up_blindly(device: &Device) {
+    if !device.is_bridge() && device.is_master() {
+        pr_warn!(
+            "PCI: {}: may have been preserved, but what the previous kernel says of it cannot be read\n",
+            device.address()
+        );
+        make_ordinary(device);
+    }
+}
+
+/// Makes `device` one that was not preserved: it can reach no memory, and is reset before it is used.
+pub(super) fn make_ordinary(device: &Device) {
+    if device.is_bridge() {
+        return;
+    }
+    device.clear_master();
+    device.needs_reset().store(true, Relaxed);
+    pr_info!(
+        "PCI: {}: was stopped, and will be reset before a driver gets it\n",
+        device.address()
+    );
+}
+
+/// Says so if `device` goes that should not.
+pub(super) fn clean_up(device: &Device) {
+    if device.slot().load(Relaxed) != 0 {
+        pr_warn!(
+            "PCI: {}: goes away, though it is preserved for the next kernel\n",
+            device.address()
+        );
+    }
+}
+
+/// Whether bridges keep their bus numbers.
+pub(super) fn keeps_bus_numbers() -> bool {
+    HAD_INCOMING.load(Relaxed)
+}
+
+/// Whether `device`, a bridge without numbers, must not get any of those of `bus`.
+///
+/// A preserved bridge on that bus may have lost its own. They are not free: devices behind it are known
+/// to the previous kernel's users by them, and nobody can tell which they were.
+pub(super) fn refuses_bus_numbers(bus: &Bus, device: &Device) -> bool {
+    let Some(lost) = bus.bridge_without_numbers() else {
+        return false;
+    };
+    pr_err!(
+        "PCI: {}: gets no bus numbers, for the preserved bridge {} has lost its own\n",
+        device.address(),
+        lost.address()
+    );
+    true
+}
+
+/// Keeps the ACS controls in mind that `device` came with.
+pub(super) fn note_acs(device: &Device) {
+    if device.was_incoming().load(Relaxed) {
+        device.note_acs();
+    }
+}
+
+/// Sets the ACS controls again that `device` came with. They stay for as long as the device does: its
+/// IOMMU group depends on them. Returns whether there are any.
+pub(super) fn inherit_acs(device: &Device) -> bool {
+    let inherits = device.was_incoming().load(Relaxed);
+
+    if inherits {
+        device.restore_acs();
+    }
+    inherits
+}
+
+/// Keeps ARI forwarding of `bridge` as it is. Returns whether that is wanted.
+pub(super) fn inherit_ari(bridge: &Device) -> bool {
+    let inherits = super::is_incoming(bridge);
+
+    if inherits {
+        bridge.adopt_ari();
+    }
+    inherits
+}
+
+/// Whether a driver may be bound to `device`.
+pub(super) fn may_bind(device: &Device, can_liveupdate: bool) -> bool {
+    can_liveupdate || device.is_bridge() || !super::is_incoming(device)
+}
+
+/// Resets `device` if nobody knows what it is doing. Called before a driver gets it.
+pub(super) fn prepare_probe(device: &Locked<'_>) {
+    let address = device.device().address();
+
+    if !device.device().needs_reset().load(Relaxed) {
+        return;
+    }
+    device.device().needs_reset().store(false, Relaxed);
+    match device.reset() {
+        Ok(()) => pr_info!("PCI: {address}: reset, for it may have been running\n"),
+        Err(error) => pr_warn!(
+            "PCI: {address}: may still be running, and cannot be reset ({error:?}); it was kept from reaching memory\n"
+        ),
+    }
+}
+
+/// Shuts `device` down for the next kernel, if it is preserved. Returns whether it is.
+pub(super) fn shut_down(device: &Locked<'_>) -> bool {
+    // The first device that is shut down ends changes for all: bridges must not differ from what is
+    // behind them.
+    STATE.lock().frozen = true;
+
+    if device.device().slot().load(Relaxed) == 0 {
+        return false;
+    }
+    if device.device().reset_at_jump().load(Relaxed) {
+        make_idle(device);
+    }
+    true
+}
+
+/// Has a device neither reach memory nor interrupt, with a reset if that is possible.
+fn make_idle(device: &Locked<'_>) {
+    let address = device.device().address();
+
+    device.device().clear_master();
+    if let Err(error) = device.reset() {
+        pr_info!("PCI: {address}: is handed over without a reset ({error:?})\n");
+    }
+    // The reset has restored what was enabled.
+    device.device().clear_master();
+    device.device().disable_intx();
+}
