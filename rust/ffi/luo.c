@@ -2,9 +2,6 @@
 /*
  * The C side of the live update orchestrator: kernel parameters, initcalls
  * and inline functions. Everything that decides is in rust/luo.
- *
- * None of the functions that <linux/liveupdate.h> declares is exported to
- * modules, as in mainline.
  */
 
 #define pr_fmt(fmt) "liveupdate: " fmt
@@ -71,6 +68,20 @@ static int __init lu_luo_late(void)
 	return lu_luo_late_init();
 }
 late_initcall(lu_luo_late);
+
+/*
+ * Mainline exports none of these. Handlers of what may be a module want them,
+ * and series on the lists export them, too.
+ */
+EXPORT_SYMBOL_GPL(liveupdate_enabled);
+EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
+EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
+EXPORT_SYMBOL_GPL(liveupdate_register_flb);
+EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
+EXPORT_SYMBOL_GPL(liveupdate_flb_get_incoming);
+EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
+EXPORT_SYMBOL_GPL(liveupdate_flb_get_outgoing);
+EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
 
 bool lu_module_get(struct module *module)
 {

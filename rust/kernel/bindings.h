@@ -40,6 +40,10 @@
 #include <linux/pci.h>
 #include "../ffi/pci.h"
 #endif
+#if IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE)
+#include <linux/vfio.h>
+#include "../ffi/vfio.h"
+#endif
 #ifdef CONFIG_LIVEUPDATE_MEMFD_RUST
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>

@@ -18,7 +18,6 @@ macro_rules! forward {
 forward!(
     crate::abi::addr::Pfn,
     crate::abi::addr::PhysAddr,
-    crate::abi::pci::Address,
     crate::logic::chain::ChainError,
     crate::logic::memfd::MemfdError,
     crate::logic::metadata::MetadataError,

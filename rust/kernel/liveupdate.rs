@@ -132,7 +132,8 @@ use self::vtable::VTable;
 pub(crate) mod flb;
 mod vtable;
 
-#[cfg(all(CONFIG_LIVEUPDATE_KUNIT_TEST, CONFIG_MEMFD_CREATE))]
+// The files of modules are compiled with this one, too.
+#[cfg(all(lu_built_in, CONFIG_LIVEUPDATE_KUNIT_TEST, CONFIG_MEMFD_CREATE))]
 mod tests;
 
 /// A file that is preserved for the next kernel, as [`FileHandler::preserve`] made it.
@@ -269,13 +270,37 @@ impl<T: FileHandler> Handler<T> {
     /// with the same compatible string already, which may be this one. May sleep.
     pub(crate) fn register(&'static self) -> Result {
         // A module could be unloaded and leave the orchestrator with a dangling pointer.
-        const { assert!(!cfg!(MODULE), "handlers in modules are not supported yet") };
-        // SAFETY: By the type invariant `raw` is a complete handler. It is in a static of built-in
-        // code, hence never moves and is never freed.
+        const { assert!(!cfg!(MODULE), "modules want register_for_module()") };
+        // SAFETY: Built-in code is never unloaded.
+        unsafe { self.register_until_unloaded() }
+    }
+
+    /// The same, until what is returned is dropped: code that may be a module keeps it in its
+    /// [`Module`](kernel::Module).
+    ///
+    /// The orchestrator keeps a module loaded while there are files of its handlers that are preserved,
+    /// or were retrieved and are not finished. Nothing keeps it loaded otherwise.
+    pub(crate) fn register_for_module(&'static self) -> Result<Registration<T>> {
+        // SAFETY: The module drops what is returned before it is unloaded.
+        unsafe { self.register_until_unloaded() }?;
+        Ok(Registration(self))
+    }
+
+    /// # Safety
+    ///
+    /// The handler is unregistered before the code that it is in is unloaded.
+    unsafe fn register_until_unloaded(&'static self) -> Result {
+        // SAFETY: By the type invariant `raw` is a complete handler. It is in a static, hence never
+        // moves, and the caller promises that it stays for as long as it is registered.
         to_result(unsafe { bindings::liveupdate_register_file_handler(self.raw.get()) })?;
         // INVARIANT: The call has just succeeded.
         self.registered.store(true, Release);
         Ok(())
+    }
+
+    /// What C knows of this.
+    pub(crate) fn as_raw(&'static self) -> *mut bindings::liveupdate_file_handler {
+        self.raw.get()
     }
 
     /// Saves the shared state `flb` whenever files of this handler are preserved.
@@ -311,6 +336,21 @@ impl<T: FileHandler> Handler<T> {
     unsafe fn from_raw(raw: *mut bindings::liveupdate_file_handler) -> &'static Self {
         // SAFETY: `register` is given a static. By the type invariant `raw` has its address.
         unsafe { &*raw.cast::<Self>() }
+    }
+}
+
+/// That a handler is registered, until this is dropped.
+///
+/// Files that are preserved, or that were retrieved, keep the handler's module loaded. Whoever drops
+/// this while there are some has them done without the handler's [FLBs](flb).
+#[must_use = "dropping it unregisters the handler"]
+pub(crate) struct Registration<T: FileHandler>(&'static Handler<T>);
+
+impl<T: FileHandler> Drop for Registration<T> {
+    fn drop(&mut self) {
+        self.0.registered.store(false, Relaxed);
+        // SAFETY: It is registered. Files that are left keep what the orchestrator calls for them.
+        unsafe { bindings::liveupdate_unregister_file_handler(self.0.raw.get()) };
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) mod page;
 pub(crate) mod panic;
 #[cfg(CONFIG_PCI_LIVEUPDATE)]
 pub(crate) mod pci;
+#[cfg(CONFIG_PCI_LIVEUPDATE)]
+mod pci_address;
 #[cfg(CONFIG_LIVEUPDATE_MEMFD_RUST)]
 mod pin;
 pub(crate) mod ram_pages;

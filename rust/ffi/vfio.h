@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the handler of vfio-pci in Rust needs and only C can say: private
+ * structures and locks of VFIO.
+ */
+#ifndef _LIVEUPDATE_FFI_VFIO_H
+#define _LIVEUPDATE_FFI_VFIO_H
+
+#include <linux/types.h>
+
+struct file;
+struct folio;
+struct pci_dev;
+struct vfio_device;
+
+/* Which device a file is of, and what may be done with it. */
+struct vfio_device *lu_vfio_pci_from_file(struct file *file);
+bool lu_vfio_is_cdev_bound(struct file *file);
+bool lu_vfio_is_intel_display(struct vfio_device *device);
+struct pci_dev *lu_vfio_pci_dev(struct vfio_device *device);
+struct vfio_device *lu_vfio_pci_find(u32 domain, u16 bdf);
+
+/* The locks that keep everyone from the device. */
+void lu_vfio_pci_lock(struct vfio_device *device);
+void lu_vfio_pci_unlock(struct vfio_device *device);
+
+/* With these locks held. */
+bool lu_vfio_pci_has_interrupts(struct vfio_device *device);
+bool lu_vfio_pci_is_in_d0(struct vfio_device *device);
+void lu_vfio_pci_freeze(struct vfio_device *device);
+void lu_vfio_pci_thaw(struct vfio_device *device);
+
+/* Inline functions. */
+u32 lu_vfio_domain(struct pci_dev *dev);
+u16 lu_vfio_bdf(struct pci_dev *dev);
+bool lu_vfio_is_virtual(struct pci_dev *dev);
+u64 lu_vfio_phys(void *preserved);
+void *lu_vfio_folio_address(struct folio *folio);
+size_t lu_vfio_folio_size(struct folio *folio);
+void lu_vfio_folio_put(struct folio *folio);
+
+#endif /* _LIVEUPDATE_FFI_VFIO_H */

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that crosses a live update, for handlers in modules.
+//!
+//! Built-in code has [`crate::kho`], which this is like. This goes through what KHO exports to
+//! modules.
+//!
+//! C header: [`include/linux/kexec_handover.h`](srctree/include/linux/kexec_handover.h)
+
+use core::ptr::NonNull;
+
+use kernel::error::from_err_ptr;
+use kernel::prelude::*;
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+
+use super::bindings;
+
+/// A value in memory of its own, which the next kernel will find where it is.
+///
+/// Dropping it unpreserves and frees the memory.
+///
+/// C counterpart: `kho_alloc_preserve()`, `kho_unpreserve_free()`.
+///
+/// # Invariants
+///
+/// The pointer came from `kho_alloc_preserve()` and is nobody else's.
+pub(crate) struct Preserved(NonNull<c_void>);
+
+// SAFETY: It owns the memory, which nothing ties to a thread.
+unsafe impl Send for Preserved {}
+// SAFETY: Nothing can be read or written through a shared reference.
+unsafe impl Sync for Preserved {}
+
+impl Preserved {
+    /// Preserves a copy of `value`. May sleep.
+    ///
+    /// `EINVAL` with KHO off, `ENOMEM`.
+    pub(crate) fn new<T: IntoBytes + Immutable>(value: &T) -> Result<Self> {
+        // SAFETY: There is nothing to promise.
+        let memory = from_err_ptr(unsafe { bindings::kho_alloc_preserve(size_of::<T>()) })?;
+        let memory = NonNull::new(memory).ok_or(ENOMEM)?;
+        let bytes = value.as_bytes();
+
+        // SAFETY: The memory is new and at least this long.
+        unsafe {
+            memory
+                .cast::<u8>()
+                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+        }
+        // INVARIANT: It came from there just now.
+        Ok(Self(memory))
+    }
+
+    /// The physical address of the value.
+    pub(crate) fn phys(&self) -> u64 {
+        // SAFETY: By the type invariant, this is in the direct map.
+        unsafe { bindings::lu_vfio_phys(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Preserved {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr()) };
+    }
+}
+
+/// Takes the value at the physical address `phys`, which is input, and frees the memory.
+///
+/// `ENOENT` if nothing preserved begins there, `EINVAL` if that is shorter than a value.
+///
+/// C counterpart: `kho_restore_folio()`.
+pub(crate) fn take<T: FromBytes>(phys: u64) -> Result<T> {
+    // SAFETY: Any number may be asked for: what was not preserved is not found.
+    let folio = NonNull::new(unsafe { bindings::kho_restore_folio(phys) }).ok_or(ENOENT)?;
+    // SAFETY: The folio is ours, as the call gives out each but once.
+    let bytes = unsafe {
+        core::slice::from_raw_parts(
+            bindings::lu_vfio_folio_address(folio.as_ptr()).cast::<u8>(),
+            bindings::lu_vfio_folio_size(folio.as_ptr()),
+        )
+    };
+    let value = T::read_from_prefix(bytes).map(|(value, _)| value);
+
+    // SAFETY: It is ours, and `bytes` is not used any more.
+    unsafe { bindings::lu_vfio_folio_put(folio.as_ptr()) };
+    value.map_err(|_| EINVAL)
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The abstractions that handlers in modules of their own use.
+//!
+//! The same files as in [`mod.rs`](super), but for those of things that the kernel exports to
+//! nobody.
+
+pub(crate) mod bindings;
+pub(crate) mod kho_memory;
+#[allow(
+    dead_code,
+    reason = "what authors of handlers may use, whether or not one here does"
+)]
+pub(crate) mod liveupdate;
+mod pci_address;
+pub(crate) mod vfio;

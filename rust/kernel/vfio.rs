@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! PCI devices that userspace drives through VFIO, as far as a live update has to do with them.
+//!
+//! C headers: [`include/linux/vfio.h`](srctree/include/linux/vfio.h),
+//! [`include/linux/vfio_pci_core.h`](srctree/include/linux/vfio_pci_core.h),
+//! [`include/linux/pci_liveupdate.h`](srctree/include/linux/pci_liveupdate.h)
+
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use kernel::error::from_err_ptr;
+use kernel::error::to_result;
+use kernel::fs::File;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::types::NotThreadSafe;
+use kernel::types::Opaque;
+
+use crate::abi::pci::Address;
+
+use super::bindings;
+use super::liveupdate::FileHandler;
+use super::liveupdate::Handler;
+
+/// A device of vfio-pci.
+///
+/// C counterpart: `struct vfio_device`, within a `struct vfio_pci_core_device`.
+///
+/// # Invariants
+///
+/// It is registered for as long as there is a reference to this, and its driver is vfio-pci.
+#[repr(transparent)]
+pub(crate) struct Device(Opaque<bindings::vfio_device>);
+
+impl Device {
+    /// The device that `file` is of, if that is one of vfio-pci.
+    pub(crate) fn from_file(file: &File) -> Option<&Self> {
+        // SAFETY: The file is open.
+        let device = unsafe { bindings::lu_vfio_pci_from_file(file.as_ptr()) };
+
+        // INVARIANT: The C function looks at the driver, and a file keeps its device registered.
+        // SAFETY: `Opaque` has the layout of what it wraps.
+        NonNull::new(device).map(|device| unsafe { &*device.as_ptr().cast::<Self>() })
+    }
+
+    fn as_raw(&self) -> *mut bindings::vfio_device {
+        self.0.get()
+    }
+
+    fn pci(&self) -> *mut bindings::pci_dev {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::lu_vfio_pci_dev(self.as_raw()) }
+    }
+
+    /// A number that no other device has.
+    pub(crate) fn id(&self) -> usize {
+        self.as_raw() as usize
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> Address {
+        // SAFETY: By the type invariant.
+        let (domain, bdf) = unsafe {
+            (
+                bindings::lu_vfio_domain(self.pci()),
+                bindings::lu_vfio_bdf(self.pci()),
+            )
+        };
+
+        Address { domain, bdf }
+    }
+
+    /// Whether it is a virtual function (SR-IOV).
+    pub(crate) fn is_virtual(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::lu_vfio_is_virtual(self.pci()) }
+    }
+
+    /// Whether it is a display of Intel's, which has regions of its own.
+    pub(crate) fn is_intel_display(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::lu_vfio_is_intel_display(self.as_raw()) }
+    }
+
+    /// Preserves the device itself, and what is above it. May sleep.
+    ///
+    /// C counterpart, which lists the errors: `pci_liveupdate_preserve()`.
+    pub(crate) fn preserve(&self) -> Result<PreservedDevice> {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::pci_liveupdate_preserve(self.pci()) })?;
+        Ok(PreservedDevice {
+            // SAFETY: By the type invariant.
+            device: unsafe { bindings::pci_dev_get(self.pci()) },
+        })
+    }
+
+    /// Whether the previous kernel preserved it and nobody has finished it.
+    pub(crate) fn is_incoming(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_liveupdate_is_incoming(self.pci()) }
+    }
+
+    /// Ends the live update of the device and of what is above it. May sleep.
+    pub(crate) fn finish(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_liveupdate_finish(self.pci()) };
+    }
+
+    /// Keeps everyone else from the device: userspace, and other parts of VFIO. May sleep.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::lu_vfio_pci_lock(self.as_raw()) };
+        // INVARIANT: Just taken.
+        Locked {
+            device: self,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+/// Whether it is through `file` that its device is driven: it was made by opening the character device,
+/// and is bound to an iommufd.
+pub(crate) fn is_cdev_bound(file: &File) -> bool {
+    // SAFETY: The file is open; C looks at what is behind it only if the first call says what that is.
+    unsafe {
+        !bindings::lu_vfio_pci_from_file(file.as_ptr()).is_null()
+            && bindings::lu_vfio_is_cdev_bound(file.as_ptr())
+    }
+}
+
+/// That a device is preserved, until this is dropped.
+///
+/// # Invariants
+///
+/// `pci_liveupdate_preserve()` was called for the device, to which this has a reference.
+pub(crate) struct PreservedDevice {
+    device: *mut bindings::pci_dev,
+}
+
+// SAFETY: A reference to a device and what is done with it are tied to no thread.
+unsafe impl Send for PreservedDevice {}
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl Sync for PreservedDevice {}
+
+impl Drop for PreservedDevice {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe {
+            bindings::pci_liveupdate_unpreserve(self.device);
+            bindings::pci_dev_put(self.device);
+        }
+    }
+}
+
+/// A device that only this thread has access to.
+///
+/// # Invariants
+///
+/// This thread holds the locks of `lu_vfio_pci_lock()`.
+pub(crate) struct Locked<'a> {
+    device: &'a Device,
+    _not_send: NotThreadSafe,
+}
+
+impl Locked<'_> {
+    /// Whether any interrupts are configured.
+    pub(crate) fn has_interrupts(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::lu_vfio_pci_has_interrupts(self.device.as_raw()) }
+    }
+
+    /// Whether it is fully powered.
+    pub(crate) fn is_in_d0(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::lu_vfio_pci_is_in_d0(self.device.as_raw()) }
+    }
+
+    /// Takes the device away from its user: file operations give `EIO`, mappings of its memory and
+    /// dma-bufs are gone. It is reset when the kexec can no longer be given up.
+    pub(crate) fn freeze(&self) {
+        // SAFETY: By the type invariants.
+        unsafe {
+            bindings::lu_vfio_pci_freeze(self.device.as_raw());
+            bindings::pci_liveupdate_reset_at_jump(self.device.pci(), true);
+        }
+    }
+
+    /// Undoes [`freeze`](Self::freeze).
+    pub(crate) fn thaw(&self) {
+        // SAFETY: By the type invariants.
+        unsafe {
+            bindings::pci_liveupdate_reset_at_jump(self.device.pci(), false);
+            bindings::lu_vfio_pci_thaw(self.device.as_raw());
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::lu_vfio_pci_unlock(self.device.as_raw()) };
+    }
+}
+
+/// A device that was looked for, and is kept registered.
+///
+/// # Invariants
+///
+/// This has a registration of the device, which is one of vfio-pci.
+pub(crate) struct Found(NonNull<bindings::vfio_device>);
+
+impl Found {
+    /// Looks for the device of vfio-pci at `address`.
+    pub(crate) fn at(address: Address) -> Option<Self> {
+        // SAFETY: There is nothing to promise.
+        let device = unsafe { bindings::lu_vfio_pci_find(address.domain, address.bdf) };
+
+        // INVARIANT: The C function looks for no others, and passes the registration on.
+        NonNull::new(device).map(Self)
+    }
+
+    /// Makes a file for a device of the previous kernel. It is as from opening the character device.
+    pub(crate) fn open(&self) -> Result<ARef<File>> {
+        // SAFETY: By the type invariant.
+        let file =
+            from_err_ptr(unsafe { bindings::vfio_device_liveupdate_cdev_open(self.0.as_ptr()) })?;
+        let file = NonNull::new(file).ok_or(ENOMEM)?;
+
+        // SAFETY: The file is new and comes with one reference.
+        Ok(unsafe { ARef::from_raw(file.cast()) })
+    }
+}
+
+impl Deref for Found {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        // INVARIANT: By that of this type.
+        // SAFETY: `Opaque` has the layout of what it wraps.
+        unsafe { &*self.0.as_ptr().cast::<Device>() }
+    }
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::vfio_device_put_registration(self.0.as_ptr()) };
+    }
+}
+
+/// Makes the files of `handler`, which is registered, depend on the table of preserved PCI devices.
+///
+/// C counterpart: `pci_liveupdate_register_flb()`.
+pub(crate) fn depend_on_pci<T: FileHandler>(handler: &'static Handler<T>) -> Result {
+    // SAFETY: The handler is in a static. One that is not registered is refused.
+    to_result(unsafe { bindings::pci_liveupdate_register_flb(handler.as_raw()) })
+}
