@@ -23,6 +23,7 @@
 pub mod arch;
 pub mod console;
 pub mod cpio;
+pub mod devices;
 pub mod failure;
 pub mod gdb;
 pub mod guest;
@@ -38,6 +39,7 @@ pub mod vm;
 
 pub use arch::Arch;
 pub use console::Transcript;
+pub use devices::{Device, Devices};
 pub use failure::Failure;
 pub use failure::TestResult;
 pub use gdb::Debugger;
