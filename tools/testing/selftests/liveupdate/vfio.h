@@ -137,6 +137,20 @@ static inline bool pci_is_bus_master(const char *bdf)
 	return command >= 0 && command & PCI_COMMAND_MASTER;
 }
 
+/* The number of a PCI capability's register, or -errno. */
+static inline int pci_find_capability(const char *bdf, unsigned int id)
+{
+	long at = pci_config(bdf, PCI_CAPABILITY_LIST, 1);
+
+	/* A list that bites its tail does not keep anybody. */
+	for (int i = 0; i < 48 && at > 0; i++) {
+		if (pci_config(bdf, at + PCI_CAP_LIST_ID, 1) == (long)id)
+			return at;
+		at = pci_config(bdf, at + PCI_CAP_LIST_NEXT, 1);
+	}
+	return at < 0 ? at : -ENOENT;
+}
+
 /* The first entry of a directory whose name begins so. */
 static inline bool vfio_entry(const char *directory, const char *prefix,
 			      char *name, size_t size)
@@ -236,35 +250,79 @@ static inline int vfio_open_cdev(const char *bdf)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Binds an open character device to an address space, which is empty. */
-static inline int vfio_connect(struct vfio *vfio, int fd)
+/* Gives an open character device the address space of a device that has one. */
+static inline int vfio_share(struct vfio *vfio, int fd, const struct vfio *other)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
-	int err;
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = other->iommufd,
+	};
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.pt_id = other->ioas,
+	};
+	int err = lu_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 
+	*vfio = *other;
 	vfio->fd = fd;
 	vfio->bar = NULL;
-	vfio->iommufd = open("/dev/iommu", O_RDWR);
-	if (vfio->iommufd < 0)
+	return err ? err : lu_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+}
+
+/* Gives it an address space of its own, which is empty. */
+static inline int vfio_connect(struct vfio *vfio, int fd)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct vfio space = { .iommufd = open("/dev/iommu", O_RDWR) };
+	int err;
+
+	if (space.iommufd < 0)
 		return -errno;
-	bind.iommufd = vfio->iommufd;
-	err = lu_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	err = lu_ioctl(space.iommufd, IOMMU_IOAS_ALLOC, &alloc);
+	space.ioas = alloc.out_ioas_id;
 	if (!err)
-		err = lu_ioctl(vfio->iommufd, IOMMU_IOAS_ALLOC, &alloc);
+		err = vfio_share(vfio, fd, &space);
 	if (err)
-		return err;
-	vfio->ioas = alloc.out_ioas_id;
-	attach.pt_id = vfio->ioas;
-	return lu_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+		close(space.iommufd);
+	return err;
 }
 
 static inline int vfio_open(struct vfio *vfio, const char *bdf)
 {
 	int fd = vfio_open_cdev(bdf);
+	int err;
 
-	return fd < 0 ? fd : vfio_connect(vfio, fd);
+	if (fd < 0)
+		return fd;
+	err = vfio_connect(vfio, fd);
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* The other way to a device: by its group, which gives it an address space. */
+static inline int vfio_open_by_group(const char *bdf, int iommufd)
+{
+	char target[PCI_PATH], path[PCI_PATH];
+	int err = pci_link(bdf, "iommu_group", target);
+	int group, fd;
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
+	group = open(path, O_RDWR);
+	if (group < 0)
+		return -errno;
+	err = lu_ioctl(group, VFIO_GROUP_SET_CONTAINER, &iommufd);
+	if (err) {
+		close(group);
+		return err;
+	}
+	fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	if (fd < 0)
+		fd = -errno;
+	close(group);
+	return fd;
 }
 
 static inline int vfio_region(int fd, unsigned int index,
@@ -302,6 +360,7 @@ static inline void vfio_close(struct vfio *vfio)
 	}
 	close(vfio->fd);
 	close(vfio->iommufd);
+	*vfio = (struct vfio){ .fd = -1, .iommufd = -1 };
 }
 
 /* Gives the device a range of a memfd, at IOVA. */

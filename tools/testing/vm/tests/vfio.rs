@@ -2,16 +2,27 @@
 
 //! Devices that a driver in userspace has, by VFIO, before and after a live update.
 
+use lu_vm::Build;
 use lu_vm::Device;
 use lu_vm::Devices;
 use lu_vm::Direction;
+use lu_vm::Image;
 use lu_vm::LiveUpdate;
 use lu_vm::Program;
+use lu_vm::SingleKernel;
 use lu_vm::TestResult;
+use lu_vm::Variant;
 
 /// The slots in selftests/liveupdate/vfio.h.
 const EDU: u8 = 4;
 const SWITCH: u8 = 5;
+const NVME: u8 = 6;
+
+/// The cases in selftests/liveupdate/vfio_pci.c.
+const DRIVE_CASES: usize = 4;
+
+/// The cases in selftests/liveupdate/vfio_preserve.c.
+const PRESERVE_CASES: usize = 10;
 
 /// One edu device behind a root port, one behind a switch.
 fn two_edus() -> Devices {
@@ -33,6 +44,25 @@ fn live_update(name: &str, program: &str, devices: Devices, cases: usize) -> Liv
 #[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
 fn a_device_that_is_not_preserved_is_driven_again() -> TestResult {
     let name = "a_device_that_is_not_preserved_is_driven_again";
-    live_update(name, "vfio_pci", two_edus(), 4).run()?;
+    live_update(name, "vfio_pci", two_edus(), DRIVE_CASES).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn what_can_be_preserved_and_given_back() -> TestResult {
+    let image = Image {
+        variant: Variant::Rust,
+        build: Build::A,
+    };
+    SingleKernel::new(
+        "what_can_be_preserved_and_given_back",
+        image,
+        Program::ours("vfio_preserve"),
+    )
+    .devices(two_edus().with(NVME, Device::Nvme(1)))
+    .quiet()
+    .ktap(PRESERVE_CASES)
+    .run()?;
     Ok(())
 }
