@@ -24,6 +24,8 @@
 #define SLOT_SWITCH	5
 #define SLOT_NVME	6
 #define SLOT_TESTDEV	7
+/* More edu devices, as many as a test needs. */
+#define SLOT_MORE	8
 
 /* The vendor in the lower half, as configuration space has it. */
 #define ID_EDU		0x11e81234
@@ -33,6 +35,10 @@
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define PCI_DRIVERS	"/sys/bus/pci/drivers"
 #define PCI_PATH	128
+
+/* What a register of the PM capability calls the states. */
+#define PM_D0		0
+#define PM_D3HOT	3
 
 /* "0000:00:00.0", and some room. */
 #define BDF_LENGTH	16
@@ -73,6 +79,20 @@ static inline long vfio_now(void)
 			poll(NULL, 0, 1);				\
 		true_;							\
 	})
+
+/* Whether the kernel was told this. */
+static inline bool vfio_is_told(const char *argument)
+{
+	static char cmdline[4096];
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t length = read(fd, cmdline, sizeof(cmdline) - 1);
+
+	close(fd);
+	if (length < 0)
+		return false;
+	cmdline[length] = '\0';
+	return strstr(cmdline, argument);
+}
 
 /* Files of a device in sysfs. */
 
@@ -261,11 +281,12 @@ static inline int vfio_share(struct vfio *vfio, int fd, const struct vfio *other
 		.argsz = sizeof(attach),
 		.pt_id = other->ioas,
 	};
-	int err = lu_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	int err;
 
 	*vfio = *other;
 	vfio->fd = fd;
 	vfio->bar = NULL;
+	err = lu_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	return err ? err : lu_ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
@@ -292,6 +313,7 @@ static inline int vfio_open(struct vfio *vfio, const char *bdf)
 	int fd = vfio_open_cdev(bdf);
 	int err;
 
+	*vfio = (struct vfio){ .fd = -1, .iommufd = -1 };
 	if (fd < 0)
 		return fd;
 	err = vfio_connect(vfio, fd);

@@ -2,6 +2,8 @@
 
 //! Devices that a driver in userspace has, by VFIO, before and after a live update.
 
+use anyhow::Context;
+use anyhow::Result;
 use lu_vm::Build;
 use lu_vm::Device;
 use lu_vm::Devices;
@@ -11,9 +13,11 @@ use lu_vm::LiveUpdate;
 use lu_vm::Program;
 use lu_vm::SingleKernel;
 use lu_vm::TestResult;
+use lu_vm::Transcript;
 use lu_vm::Variant;
 
 /// The slots in selftests/liveupdate/vfio.h.
+const ROOM: u8 = 3;
 const EDU: u8 = 4;
 const SWITCH: u8 = 5;
 const NVME: u8 = 6;
@@ -64,5 +68,56 @@ fn what_can_be_preserved_and_given_back() -> TestResult {
     .quiet()
     .ktap(PRESERVE_CASES)
     .run()?;
+    Ok(())
+}
+
+/// Has a kernel number the buses anew, as firmware may do that did not number them.
+const ASSIGN_BUSES: &str = "pci=assign-busses";
+
+/// The address of the device, which the program says, in the kernel before (0) or after (1).
+fn device_address(seen: &Transcript, boot: usize) -> Result<String> {
+    let line = seen.boots()[boot]
+        .iter()
+        .find_map(|line| line.split("device at ").nth(1));
+    Ok(line
+        .context("the program does not say where the device is")?
+        .to_owned())
+}
+
+/// Live-updates into a kernel that numbers buses anew, on a machine where those have gaps between them.
+fn renumber(name: &str, preserve: &str) -> Result<Transcript> {
+    let devices = Devices::behind_iommu()
+        .with(ROOM, Device::Room(4))
+        .with(SWITCH, Device::BehindSwitch(Box::new(Device::Edu)));
+    live_update(name, "vfio_bus_numbers", devices, 1)
+        .cmdline(preserve)
+        .cmdline_after(ASSIGN_BUSES)
+        .run()
+}
+
+/// Shows that the next test would fail if nothing were done about it.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn bus_numbers_change_where_no_device_is_preserved() -> TestResult {
+    let name = "bus_numbers_change_where_no_device_is_preserved";
+    let seen = renumber(name, "preserve=no")?;
+    let (before, after) = (device_address(&seen, 0)?, device_address(&seen, 1)?);
+    if before == after {
+        Err(anyhow::anyhow!("{name}: the device stayed at {before}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn bus_numbers_above_a_preserved_device_stay() -> TestResult {
+    let name = "bus_numbers_above_a_preserved_device_stay";
+    let seen = renumber(name, "preserve=yes")?;
+    let (before, after) = (device_address(&seen, 0)?, device_address(&seen, 1)?);
+    if before != after {
+        Err(anyhow::anyhow!(
+            "{name}: the device moved from {before} to {after}"
+        ))?;
+    }
     Ok(())
 }
