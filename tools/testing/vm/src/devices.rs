@@ -29,8 +29,8 @@ pub enum Device {
     /// QEMU's device for teaching: DMA and interrupts by a handful of registers. It is a conventional PCI
     /// device, and knows no reset of its own.
     Edu,
-    /// A device below a PCIe switch with one downstream port.
-    BehindSwitch(Box<Device>),
+    /// A PCIe switch, with a downstream port for each of these devices.
+    Switch(Vec<Device>),
     /// BARs to read and write; neither DMA nor interrupts.
     TestDevice,
     /// An NVMe disk that forgets what is written to it. It can reset itself, and has so many virtual functions.
@@ -75,13 +75,17 @@ impl Devices {
             Device::Edu => self.add(format!("edu,bus={bus}")),
             Device::TestDevice => self.add(format!("pci-testdev,bus={bus}")),
             Device::Nvme(functions) => self.put_nvme(slot, functions, bus),
-            Device::BehindSwitch(below) => {
+            Device::Switch(devices) => {
                 self.add(format!("x3130-upstream,id=up{slot},bus={bus}"));
-                // The root ports are another chassis.
-                self.add(format!(
-                    "xio3130-downstream,id=down{slot},bus=up{slot},chassis=2,slot={slot}"
-                ));
-                self.put(slot, *below, &format!("down{slot}"));
+                for (number, device) in devices.into_iter().enumerate() {
+                    let port = format!("down{slot}-{number}");
+                    // The root ports are chassis 1.
+                    self.add(format!(
+                        "xio3130-downstream,id={port},bus=up{slot},chassis={},slot={number}",
+                        slot + 2
+                    ));
+                    self.put(slot, device, &port);
+                }
             }
         }
     }
@@ -118,14 +122,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_behind_a_switch_is_three_ports_down() {
-        let edu = Device::BehindSwitch(Box::new(Device::Edu));
-        let arguments = Devices::behind_iommu().with(5, edu).qemu_args().join(" ");
+    fn devices_behind_a_switch_are_three_ports_down() {
+        let switch = Device::Switch(vec![Device::Edu, Device::TestDevice]);
+        let arguments = Devices::behind_iommu()
+            .with(5, switch)
+            .qemu_args()
+            .join(" ");
         for part in [
             "pcie-root-port,id=port5,bus=pcie.0,addr=0x5",
             "x3130-upstream,id=up5,bus=port5 ",
-            "xio3130-downstream,id=down5,bus=up5,",
-            "edu,bus=down5",
+            "xio3130-downstream,id=down5-0,bus=up5,",
+            "edu,bus=down5-0 ",
+            "xio3130-downstream,id=down5-1,bus=up5,",
+            "pci-testdev,bus=down5-1",
         ] {
             assert!(arguments.contains(part), "{part} is not in {arguments}");
         }

@@ -32,7 +32,7 @@ const PRESERVE_CASES: usize = 10;
 fn two_edus() -> Devices {
     Devices::behind_iommu()
         .with(EDU, Device::Edu)
-        .with(SWITCH, Device::BehindSwitch(Box::new(Device::Edu)))
+        .with(SWITCH, Device::Switch(vec![Device::Edu]))
 }
 
 /// A program for `devices` and both kernels, with so many tests after the update.
@@ -88,7 +88,7 @@ fn device_address(seen: &Transcript, boot: usize) -> Result<String> {
 fn renumber(name: &str, preserve: &str) -> Result<Transcript> {
     let devices = Devices::behind_iommu()
         .with(ROOM, Device::Room(4))
-        .with(SWITCH, Device::BehindSwitch(Box::new(Device::Edu)));
+        .with(SWITCH, Device::Switch(vec![Device::Edu]));
     live_update(name, "vfio_bus_numbers", devices, 1)
         .cmdline(preserve)
         .cmdline_after(ASSIGN_BUSES)
