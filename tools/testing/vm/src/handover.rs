@@ -107,7 +107,7 @@ impl Handover {
     }
 
     /// Where that is kept.
-    fn flb_field(&self, debugger: &mut Debugger, name: &str) -> Result<u64> {
+    pub fn flb_field(&self, debugger: &mut Debugger, name: &str) -> Result<u64> {
         const FLBS: u64 = 24;
         const HEADER: u64 = 16;
         const NAME: u64 = 48;

@@ -21,12 +21,21 @@ const ROOM: u8 = 3;
 const EDU: u8 = 4;
 const SWITCH: u8 = 5;
 const NVME: u8 = 6;
+/// The first of those for more edu devices.
+const MORE: u8 = 8;
 
 /// The cases in selftests/liveupdate/vfio_pci.c.
 const DRIVE_CASES: usize = 4;
 
 /// The cases in selftests/liveupdate/vfio_preserve.c.
 const PRESERVE_CASES: usize = 10;
+
+/// The cases in selftests/liveupdate/vfio_abort.c.
+const ABORT_CASES: usize = 2;
+
+/// The cases in selftests/liveupdate/vfio_retrieve.c, and the devices that they take besides the first three.
+const RETRIEVE_CASES: usize = 12;
+const MORE_DEVICES: u8 = 7;
 
 /// One edu device behind a root port, one behind a switch.
 fn two_edus() -> Devices {
@@ -68,6 +77,26 @@ fn what_can_be_preserved_and_given_back() -> TestResult {
     .quiet()
     .ktap(PRESERVE_CASES)
     .run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn aborted_live_updates_give_devices_back() -> TestResult {
+    let name = "aborted_live_updates_give_devices_back";
+    let devices = two_edus().with(NVME, Device::Nvme(0));
+    live_update(name, "vfio_abort", devices, ABORT_CASES).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn preserved_devices_are_for_their_owners_only() -> TestResult {
+    let name = "preserved_devices_are_for_their_owners_only";
+    let devices = two_edus().with(NVME, Device::Nvme(0));
+    let devices =
+        (MORE..MORE + MORE_DEVICES).fold(devices, |devices, slot| devices.with(slot, Device::Edu));
+    live_update(name, "vfio_retrieve", devices, RETRIEVE_CASES).run()?;
     Ok(())
 }
 
