@@ -27,6 +27,9 @@
 /* More edu devices, as many as a test needs. */
 #define SLOT_MORE	8
 
+/* The root port of domain 1, where there is one. */
+#define PORT_DOMAIN_1	"0001:40:00.0"
+
 /* The vendor in the lower half, as configuration space has it. */
 #define ID_EDU		0x11e81234
 #define ID_NVME		0x00101b36
@@ -190,21 +193,17 @@ static inline bool vfio_entry(const char *directory, const char *prefix,
 	return found;
 }
 
-/*
- * Finds a device by what it is and by the slot of the root port that it is
- * behind, at whatever distance.
- */
-static inline bool pci_find(unsigned int slot, unsigned int id,
-			    struct pci_name *name)
+/* Finds a device by what it is and by a port that it is behind, however far. */
+static inline bool pci_find_behind(const char *port, unsigned int id,
+				   struct pci_name *name)
 {
 	DIR *dir = opendir(PCI_DEVICES);
-	char port[BDF_LENGTH + 2], path[PCI_PATH];
 	struct dirent entry, *result;
+	char path[PCI_PATH];
 	bool found = false;
 
 	if (!dir)
 		return false;
-	snprintf(port, sizeof(port), "/0000:00:%02x.0/", slot);
 	while (!found && !readdir_r(dir, &entry, &result) && result) {
 		if (entry.d_name[0] == '.')
 			continue;
@@ -215,6 +214,16 @@ static inline bool pci_find(unsigned int slot, unsigned int id,
 	}
 	closedir(dir);
 	return found;
+}
+
+/* The same, by the slot of a root port. */
+static inline bool pci_find(unsigned int slot, unsigned int id,
+			    struct pci_name *name)
+{
+	char port[BDF_LENGTH];
+
+	snprintf(port, sizeof(port), "0000:00:%02x.0", slot);
+	return pci_find_behind(port, id, name);
 }
 
 static inline bool pci_has_driver(const char *bdf, const char *driver)

@@ -11,6 +11,12 @@
 #define TOKEN	1
 #define PAGES	2
 
+static bool find(struct pci_name *name)
+{
+	return pci_find(SLOT_SWITCH, ID_EDU, name) ||
+	       pci_find_behind(PORT_DOMAIN_1, ID_EDU, name);
+}
+
 static int prepare(void)
 {
 	int device = open(LU_DEVICE, O_RDWR);
@@ -19,7 +25,7 @@ static int prepare(void)
 	struct vfio edu;
 
 	NEED(session >= 0);
-	NEED(pci_find(SLOT_SWITCH, ID_EDU, &name));
+	NEED(find(&name));
 	printf("# before: device at %s\n", name.bdf);
 	if (vfio_is_told("preserve=no"))
 		return 0;
@@ -38,7 +44,7 @@ FIXTURE(numbers)
 
 FIXTURE_SETUP(numbers)
 {
-	ASSERT_TRUE(pci_find(SLOT_SWITCH, ID_EDU, &self->name));
+	ASSERT_TRUE(find(&self->name));
 	printf("# after: device at %s\n", self->name.bdf);
 	ASSERT_EQ(pci_bind(self->name.bdf, "vfio-pci"), 0);
 }

@@ -113,6 +113,22 @@ static void read_more(char *more)
 	more[length] = '\0';
 }
 
+/* A directory of that name holds ACPI tables, not a kernel. */
+static int open_kernel(void)
+{
+	int fd = open(KERNEL, O_RDONLY);
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat))
+		give_up(KERNEL);
+	if (S_ISREG(stat.st_mode))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void load_kernel(int kernel, const char *cmdline)
 {
 	char next[2 * CMDLINE_MAX], more[CMDLINE_MAX];
@@ -223,7 +239,7 @@ int main(void)
 
 	set_up();
 	read_cmdline(cmdline);
-	kernel = open(KERNEL, O_RDONLY);
+	kernel = open_kernel();
 	if (strstr(cmdline, SECOND_STAGE))
 		stage = "2";
 	else

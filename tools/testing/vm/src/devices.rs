@@ -5,6 +5,8 @@
 //! Each of them is behind a root port of its own, which has a slot of bus 0. Bus numbers are the guest's
 //! affair, so programs in the guest know a device by the slot of its root port: see `vfio.h` of the selftests.
 
+use crate::acpi;
+
 /// What the IOMMU and the interrupt controller take to translate DMA and interrupts in software.
 const MACHINE: [&str; 4] = [
     "-machine",
@@ -14,11 +16,10 @@ const MACHINE: [&str; 4] = [
 ];
 
 /// A q35 machine with an IOMMU.
-///
-/// All of its devices are in one PCI domain. A `pxb-pcie` is another root bus, but of the same domain.
 #[derive(Clone, Debug)]
 pub struct Devices {
     qemu_args: Vec<String>,
+    second_domain: bool,
 }
 
 /// What is behind a root port.
@@ -42,6 +43,7 @@ impl Devices {
     pub fn behind_iommu() -> Self {
         Self {
             qemu_args: MACHINE.map(str::to_owned).to_vec(),
+            second_domain: false,
         }
     }
 
@@ -58,6 +60,33 @@ impl Devices {
         self
     }
 
+    /// Puts a device into PCI domain 1, and the IOMMU with it: it is the only one that can be assigned then.
+    ///
+    /// It is behind the root port in slot 0 of the domain's root bus, [`acpi::BUS`].
+    pub fn with_second_domain(mut self, device: Device) -> Self {
+        // An ID beyond those of slots.
+        let port = 32;
+        self.second_domain = true;
+        self.add(format!(
+            "pxb-pcie,id=domain1,bus=pcie.0,addr=0x1e,bus_nr={}",
+            acpi::BUS
+        ));
+        self.add(format!(
+            "pcie-root-port,id=port{port},bus=domain1,addr=0,chassis=1,slot={port}"
+        ));
+        self.put(port, device, &format!("port{port}"));
+        self
+    }
+
+    /// What the kernel's initramfs must have.
+    pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        if self.second_domain {
+            acpi::tables().into()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// What QEMU must be told.
     pub fn qemu_args(&self) -> &[String] {
         &self.qemu_args
@@ -65,7 +94,12 @@ impl Devices {
 
     /// What the kernel must be told.
     pub fn cmdline(&self) -> &'static str {
-        "intel_iommu=on"
+        if self.second_domain {
+            // Or it looks for root buses of domain 0 that nobody has told it of, and finds that of domain 1.
+            "intel_iommu=on pci=lastbus=0"
+        } else {
+            "intel_iommu=on"
+        }
     }
 
     /// Puts a device on a bus.

@@ -20,6 +20,7 @@
 //! Whatever the test asks for, a panic, a warning, a lockdep, RCU or sanitizer complaint anywhere on
 //! the console fails it; see [`splat`]. QEMU runs without KVM, so any machine will do.
 
+pub mod acpi;
 pub mod arch;
 pub mod console;
 pub mod cpio;

@@ -203,7 +203,7 @@ impl LiveUpdate {
     }
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
-        let root = programs(&self.name, arch, self.init, self.program.as_ref())?;
+        let root = self.programs(arch)?;
         let root = root.file(KERNEL, &self.direction.after().path()?)?;
         let root = match &self.cmdline_after {
             Some(arguments) => root.data(CMDLINE_AFTER, arguments.clone().into_bytes()),
@@ -212,10 +212,13 @@ impl LiveUpdate {
         if self.init == Init::MainlineKho {
             return Ok(root);
         }
-        root.nested(
-            INITRD,
-            programs(&self.name, arch, self.init, self.program.as_ref())?,
-        )
+        root.nested(INITRD, self.programs(arch)?)
+    }
+
+    /// What both kernels find.
+    fn programs(&self, arch: Arch) -> Result<Initramfs> {
+        let root = programs(&self.name, arch, self.init, self.program.as_ref())?;
+        Ok(with_files(root, self.devices.as_ref()))
     }
 
     fn check(&self, seen: &Transcript) -> Result<()> {
@@ -304,6 +307,7 @@ impl SingleKernel {
     pub fn run(self) -> Result<Transcript> {
         let arch = Arch::from_env()?;
         let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
+        let root = with_files(root, self.devices.as_ref());
         let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
         let boot = with_live_update(boot, &self.cmdline);
         let boot = with_devices(boot, self.devices.as_ref());
@@ -369,6 +373,12 @@ fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
     cmdline
         .iter()
         .fold(boot, |boot, argument| boot.cmdline(argument))
+}
+
+/// Adds what the kernel must find to know of all devices.
+fn with_files(root: Initramfs, devices: Option<&Devices>) -> Initramfs {
+    let files = devices.into_iter().flat_map(Devices::files);
+    files.fold(root, |root, (path, content)| root.data(path, content))
 }
 
 fn with_devices(boot: Boot, devices: Option<&Devices>) -> Boot {

@@ -150,3 +150,19 @@ fn bus_numbers_above_a_preserved_device_stay() -> TestResult {
     }
     Ok(())
 }
+
+/// The domain is part of where a device is.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn a_device_in_another_domain_is_found_again() -> TestResult {
+    let name = "a_device_in_another_domain_is_found_again";
+    let devices = Devices::behind_iommu().with_second_domain(Device::Edu);
+    let seen = live_update(name, "vfio_bus_numbers", devices, 1).run()?;
+    let (before, after) = (device_address(&seen, 0)?, device_address(&seen, 1)?);
+    if before != after || !before.starts_with("0001:") {
+        Err(anyhow::anyhow!(
+            "{name}: the device was {before} and is {after}"
+        ))?;
+    }
+    Ok(())
+}
