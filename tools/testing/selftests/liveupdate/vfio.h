@@ -445,6 +445,24 @@ static inline int vfio_set_bus_master(int fd)
 	return vfio_write_config(fd, PCI_COMMAND, &command, sizeof(command));
 }
 
+/* Puts a device to sleep, or wakes it up, by its PM capability. */
+static inline int vfio_set_power_state(int fd, const char *bdf, __u16 state)
+{
+	int at = pci_find_capability(bdf, PCI_CAP_ID_PM);
+	__u16 found;
+	int err;
+
+	if (at < 0)
+		return at;
+	err = vfio_write_config(fd, at + PCI_PM_CTRL, &state, sizeof(state));
+	if (!err)
+		err = vfio_read_config(fd, at + PCI_PM_CTRL, &found,
+				       sizeof(found));
+	if (err)
+		return err;
+	return (found & PCI_PM_CTRL_STATE_MASK) == state ? 0 : -EIO;
+}
+
 /* Interrupts. */
 
 static inline int vfio_set_irqs(int fd, unsigned int index, int eventfd)
@@ -466,16 +484,21 @@ static inline int vfio_set_irqs(int fd, unsigned int index, int eventfd)
 	return lu_ioctl(fd, VFIO_DEVICE_SET_IRQS, &args);
 }
 
-/* Has MSI raise an event; gives the descriptor for it. */
-static inline int vfio_enable_msi(int fd)
+/* Has something raise an event; gives the descriptor for it. */
+static inline int vfio_enable_irqs(int fd, unsigned int index)
 {
 	int event = syscall(__NR_eventfd2, 0, 0);
 	int err;
 
 	if (event < 0)
 		return -errno;
-	err = vfio_set_irqs(fd, VFIO_PCI_MSI_IRQ_INDEX, event);
+	err = vfio_set_irqs(fd, index, event);
 	return err ? err : event;
+}
+
+static inline int vfio_enable_msi(int fd)
+{
+	return vfio_enable_irqs(fd, VFIO_PCI_MSI_IRQ_INDEX);
 }
 
 static inline int vfio_disable_irqs(int fd, unsigned int index)
@@ -609,6 +632,31 @@ static inline bool edu_interrupts(const struct vfio *edu, int event)
 	came = vfio_event_came(event);
 	*edu_reg(edu, EDU_ACKNOWLEDGE_IRQ) = 1;
 	return came;
+}
+
+/* NVMe, without a driver for it: only whether somebody is there. */
+
+#define NVME_VERSION	8
+
+static inline bool nvme_is_alive(const struct vfio *nvme)
+{
+	__u32 version = *(volatile __u32 *)(nvme->bar + NVME_VERSION);
+
+	return version >> 16 == 1;
+}
+
+static inline int nvme_open(struct vfio *nvme, const char *bdf)
+{
+	int err = vfio_open(nvme, bdf);
+
+	if (!err)
+		err = vfio_set_bus_master(nvme->fd);
+	if (err)
+		return err;
+	nvme->bar = vfio_map_bar(nvme->fd, 0);
+	if (!nvme->bar)
+		return -errno;
+	return nvme_is_alive(nvme) ? 0 : -EIO;
 }
 
 #endif /* SELFTESTS_LIVEUPDATE_VFIO_H */

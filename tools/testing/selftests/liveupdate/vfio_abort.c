@@ -82,31 +82,17 @@ static void refuse_interrupts(const struct vfio *edu, int memfd)
 static void refuse_sleeper(void)
 {
 	int session = lu_create(device, "sleeper");
-	__u16 state = PM_D3HOT, awake = PM_D0, found;
 	struct pci_name name;
 	struct vfio nvme;
-	__u32 version;
-	int at;
 
 	NEED(pci_find(SLOT_NVME, ID_NVME, &name));
-	at = pci_find_capability(name.bdf, PCI_CAP_ID_PM);
-	NEED(at > 0);
 	NEED(pci_bind(name.bdf, "vfio-pci") == 0);
-	NEED(vfio_open(&nvme, name.bdf) == 0);
+	NEED(nvme_open(&nvme, name.bdf) == 0);
 	NEED(lu_preserve(session, nvme.fd, DEVICE_TOKEN) == 0);
-	NEED(vfio_write_config(nvme.fd, at + PCI_PM_CTRL, &state, 2) == 0);
-	NEED(vfio_read_config(nvme.fd, at + PCI_PM_CTRL, &found, 2) == 0);
-	NEED((found & PCI_PM_CTRL_STATE_MASK) == PM_D3HOT);
+	NEED(vfio_set_power_state(nvme.fd, name.bdf, PM_D3HOT) == 0);
 	refused_kexec(EINVAL);
-	NEED(vfio_write_config(nvme.fd, at + PCI_PM_CTRL, &awake, 2) == 0);
-	NEED(vfio_read_config(nvme.fd, at + PCI_PM_CTRL, &found, 2) == 0);
-	NEED((found & PCI_PM_CTRL_STATE_MASK) == PM_D0);
-	/* The version of its interface, by its BAR. */
-	NEED(vfio_set_bus_master(nvme.fd) == 0);
-	nvme.bar = vfio_map_bar(nvme.fd, 0);
-	NEED(nvme.bar);
-	version = *(volatile __u32 *)(nvme.bar + 8);
-	NEED(version >> 16 == 1);
+	NEED(vfio_set_power_state(nvme.fd, name.bdf, PM_D0) == 0);
+	NEED(nvme_is_alive(&nvme));
 	close(session);
 	vfio_close(&nvme);
 }

@@ -10,12 +10,22 @@
 
 #define PAGES	4
 
+static bool interrupts(const struct vfio *edu, unsigned int index)
+{
+	int event = vfio_enable_irqs(edu->fd, index);
+
+	NEED(event >= 0);
+	NEED(edu_interrupts(edu, event));
+	NEED(vfio_disable_irqs(edu->fd, index) == 0);
+	close(event);
+	return true;
+}
+
 /* What a driver does all day. */
 static bool drives_device(const struct pci_name *name)
 {
 	int memfd = memfd_create("buffer", 0);
 	struct vfio edu;
-	int event;
 
 	NEED(memfd >= 0 && lu_fill(memfd, 0, PAGES * PAGE, 1));
 	NEED(pci_bind(name->bdf, "vfio-pci") == 0);
@@ -23,13 +33,23 @@ static bool drives_device(const struct pci_name *name)
 	NEED(vfio_map_memfd(&edu, memfd, PAGES * PAGE) == 0);
 	NEED(edu_copies_page(&edu, memfd, 0, 1));
 	NEED(edu_copies_page(&edu, memfd, 2, 3));
-	event = vfio_enable_msi(edu.fd);
-	NEED(event >= 0);
-	NEED(edu_interrupts(&edu, event));
-	NEED(vfio_disable_irqs(edu.fd, VFIO_PCI_MSI_IRQ_INDEX) == 0);
-	close(event);
+	NEED(interrupts(&edu, VFIO_PCI_MSI_IRQ_INDEX));
+	NEED(interrupts(&edu, VFIO_PCI_INTX_IRQ_INDEX));
 	vfio_close(&edu);
 	close(memfd);
+	return true;
+}
+
+static bool sleeps_and_wakes(const struct pci_name *name)
+{
+	struct vfio nvme;
+
+	NEED(pci_bind(name->bdf, "vfio-pci") == 0);
+	NEED(nvme_open(&nvme, name->bdf) == 0);
+	NEED(vfio_set_power_state(nvme.fd, name->bdf, PM_D3HOT) == 0);
+	NEED(vfio_set_power_state(nvme.fd, name->bdf, PM_D0) == 0);
+	NEED(nvme_is_alive(&nvme));
+	vfio_close(&nvme);
 	return true;
 }
 
@@ -39,6 +59,7 @@ static int prepare(void)
 
 	NEED(pci_find(SLOT_EDU, ID_EDU, &name) && drives_device(&name));
 	NEED(pci_find(SLOT_SWITCH, ID_EDU, &name) && drives_device(&name));
+	NEED(pci_find(SLOT_NVME, ID_NVME, &name) && sleeps_and_wakes(&name));
 	printf("# prepared\n");
 	return 0;
 }
@@ -83,6 +104,15 @@ TEST_F(device, has_no_driver_and_does_no_dma_after_an_ordinary_kexec)
 TEST_F(device, is_driven_again)
 {
 	EXPECT_TRUE(drives_device(&self->name));
+}
+
+TEST(a_disk_has_its_ordinary_driver)
+{
+	struct pci_name name;
+
+	ASSERT_TRUE(pci_find(SLOT_NVME, ID_NVME, &name));
+	EXPECT_TRUE(WAIT_FOR(pci_has_driver(name.bdf, "nvme")));
+	EXPECT_TRUE(WAIT_FOR(access("/dev/nvme0", F_OK) == 0));
 }
 
 int main(int argc, char **argv)

@@ -212,4 +212,36 @@ TEST_F(preserve, a_killed_owner_leaves_an_ordinary_device)
 }
 
 
+TEST_F(preserve, unplugging_a_device_waits_for_its_session)
+{
+	int event = vfio_enable_irqs(self->edu.fd, VFIO_PCI_REQ_IRQ_INDEX);
+	struct vfio again;
+	int status;
+	pid_t pid;
+
+	ASSERT_GE(event, 0);
+	ASSERT_EQ(lu_preserve(self->session, self->edu.fd, TOKEN), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(self->session);
+		vfio_close(&self->edu);
+		_exit(pci_write(self->name.bdf, "remove", "1") ? 1 : 0);
+	}
+	/* Its owner is asked to let go of it. */
+	ASSERT_TRUE(vfio_event_came(event));
+	vfio_close(&self->edu);
+	EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
+	close(self->session);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+
+	ASSERT_TRUE(lu_write_text("/sys/bus/pci/rescan", "1"));
+	ASSERT_TRUE(pci_find(SLOT_SWITCH, ID_EDU, &self->name));
+	ASSERT_EQ(pci_bind(self->name.bdf, "vfio-pci"), 0);
+	ASSERT_EQ(edu_open(&again, self->name.bdf), 0);
+	self->session = lu_create(self->device, "again");
+	EXPECT_EQ(lu_preserve(self->session, again.fd, TOKEN), 0);
+}
+
 TEST_HARNESS_MAIN

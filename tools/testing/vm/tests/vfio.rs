@@ -25,10 +25,10 @@ const NVME: u8 = 6;
 const MORE: u8 = 8;
 
 /// The cases in selftests/liveupdate/vfio_pci.c.
-const DRIVE_CASES: usize = 4;
+const DRIVE_CASES: usize = 5;
 
 /// The cases in selftests/liveupdate/vfio_preserve.c.
-const PRESERVE_CASES: usize = 10;
+const PRESERVE_CASES: usize = 11;
 
 /// The cases in selftests/liveupdate/vfio_abort.c.
 const ABORT_CASES: usize = 2;
@@ -57,7 +57,8 @@ fn live_update(name: &str, program: &str, devices: Devices, cases: usize) -> Liv
 #[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
 fn a_device_that_is_not_preserved_is_driven_again() -> TestResult {
     let name = "a_device_that_is_not_preserved_is_driven_again";
-    live_update(name, "vfio_pci", two_edus(), DRIVE_CASES).run()?;
+    let devices = two_edus().with(NVME, Device::Nvme(0));
+    live_update(name, "vfio_pci", devices, DRIVE_CASES).run()?;
     Ok(())
 }
 
