@@ -51,6 +51,7 @@
 
 /* A device is not given addresses beyond 256 MiB: edu has 28 lines for them. */
 #define IOVA		0x1000000UL
+#define IOVA_DMABUF	0x2000000UL
 
 struct pci_name {
 	char bdf[BDF_LENGTH];
@@ -381,6 +382,31 @@ static inline volatile unsigned char *vfio_map_bar(int fd, unsigned int index)
 	return map == MAP_FAILED ? NULL : map;
 }
 
+/* Makes a dma-buf of the first page of a BAR. */
+static inline int vfio_export_bar(int fd, unsigned int index)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_dma_buf buf;
+		struct vfio_region_dma_range range;
+	} args = {
+		.feature = {
+			.argsz = sizeof(args),
+			.flags = VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_DMA_BUF,
+		},
+		.buf = {
+			.region_index = index,
+			.open_flags = O_RDWR | O_CLOEXEC,
+			.nr_ranges = 1,
+		},
+		.range = { .length = PAGE },
+	};
+	int dmabuf = ioctl(fd, VFIO_DEVICE_FEATURE, &args);
+
+	return dmabuf < 0 ? -errno : dmabuf;
+}
+
 static inline void vfio_close(struct vfio *vfio)
 {
 	if (vfio->bar) {
@@ -394,21 +420,40 @@ static inline void vfio_close(struct vfio *vfio)
 	*vfio = (struct vfio){ .fd = -1, .iommufd = -1 };
 }
 
-/* Gives the device a range of a memfd, at IOVA. */
-static inline int vfio_map_memfd(struct vfio *vfio, int memfd,
-				 unsigned long length)
+/* Gives the device the beginning of a memfd, or of a dma-buf. */
+static inline int vfio_map_file(struct vfio *vfio, int fd, unsigned long length,
+				unsigned long iova)
 {
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			 IOMMU_IOAS_MAP_WRITEABLE,
 		.ioas_id = vfio->ioas,
-		.fd = memfd,
+		.fd = fd,
 		.length = length,
-		.iova = IOVA,
+		.iova = iova,
 	};
 
 	return lu_ioctl(vfio->iommufd, IOMMU_IOAS_MAP_FILE, &map);
+}
+
+static inline int vfio_unmap(struct vfio *vfio, unsigned long iova,
+			     unsigned long length)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = vfio->ioas,
+		.iova = iova,
+		.length = length,
+	};
+
+	return lu_ioctl(vfio->iommufd, IOMMU_IOAS_UNMAP, &unmap);
+}
+
+static inline int vfio_map_memfd(struct vfio *vfio, int memfd,
+				 unsigned long length)
+{
+	return vfio_map_file(vfio, memfd, length, IOVA);
 }
 
 /* Configuration space as VFIO shows it. */
@@ -621,6 +666,24 @@ static inline bool edu_copies_page(const struct vfio *edu, int memfd,
 {
 	return !edu_same_pages(memfd, from, to) && edu_takes_page(edu, from) &&
 	       edu_gives_page(edu, to) && edu_same_pages(memfd, from, to);
+}
+
+/*
+ * Whether the device can reach what it has at IOVA_DMABUF, which is a dma-buf of
+ * its own BAR. Uses a page of a memfd.
+ */
+static inline bool edu_reaches_its_bar(const struct vfio *edu, int memfd,
+				       unsigned int page)
+{
+	__u32 identity = *edu_reg(edu, EDU_IDENTITY), found = 0;
+
+	return edu_transfer(edu, IOVA_DMABUF + EDU_IDENTITY, EDU_MEMORY,
+			    sizeof(found), 0) &&
+	       edu_transfer(edu, EDU_MEMORY, IOVA + page * PAGE, sizeof(found),
+			    EDU_DMA_TO_MEMORY) &&
+	       lseek(memfd, page * PAGE, SEEK_SET) == (off_t)(page * PAGE) &&
+	       read(memfd, &found, sizeof(found)) == sizeof(found) &&
+	       found == identity;
 }
 
 /* Whether an interrupt that the device is told to raise becomes an event. */

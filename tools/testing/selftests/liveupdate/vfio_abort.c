@@ -212,7 +212,7 @@ static void freeze_and_thaw(int session, const struct vfio *edu, int memfd)
 
 static int prepare(void)
 {
-	int session, passing, memfd = new_memfd(1);
+	int session, passing, dmabuf, memfd = new_memfd(1);
 	struct vfio edu;
 
 	device = open(LU_DEVICE, O_RDWR);
@@ -225,10 +225,18 @@ static int prepare(void)
 	refuse_sleeper();
 	close(session);
 
+	dmabuf = vfio_export_bar(edu.fd, 0);
+	NEED(dmabuf >= 0);
+	NEED(vfio_map_file(&edu, dmabuf, PAGE, IOVA_DMABUF) == 0);
+	NEED(edu_reaches_its_bar(&edu, memfd, 2));
 	passing = lu_create(device, "passing");
 	NEED(lu_preserve(passing, edu.fd, DEVICE_TOKEN) == 0);
 	freeze_and_thaw(passing, &edu, memfd);
 	close(passing);
+	/* An iommufd does not map a dma-buf again that was taken from it. */
+	NEED(vfio_unmap(&edu, IOVA_DMABUF, PAGE) == 0);
+	NEED(vfio_map_file(&edu, dmabuf, PAGE, IOVA_DMABUF) == 0);
+	NEED(edu_reaches_its_bar(&edu, memfd, 2));
 
 	session = lu_create(device, "kept");
 	NEED(lu_preserve(session, edu.fd, DEVICE_TOKEN) == 0);

@@ -26,6 +26,7 @@ static bool drives_device(const struct pci_name *name)
 {
 	int memfd = memfd_create("buffer", 0);
 	struct vfio edu;
+	int dmabuf;
 
 	NEED(memfd >= 0 && lu_fill(memfd, 0, PAGES * PAGE, 1));
 	NEED(pci_bind(name->bdf, "vfio-pci") == 0);
@@ -33,8 +34,13 @@ static bool drives_device(const struct pci_name *name)
 	NEED(vfio_map_memfd(&edu, memfd, PAGES * PAGE) == 0);
 	NEED(edu_copies_page(&edu, memfd, 0, 1));
 	NEED(edu_copies_page(&edu, memfd, 2, 3));
+	dmabuf = vfio_export_bar(edu.fd, 0);
+	NEED(dmabuf >= 0);
+	NEED(vfio_map_file(&edu, dmabuf, PAGE, IOVA_DMABUF) == 0);
+	NEED(edu_reaches_its_bar(&edu, memfd, 3));
 	NEED(interrupts(&edu, VFIO_PCI_MSI_IRQ_INDEX));
 	NEED(interrupts(&edu, VFIO_PCI_INTX_IRQ_INDEX));
+	close(dmabuf);
 	vfio_close(&edu);
 	close(memfd);
 	return true;
