@@ -60,6 +60,7 @@ choose_machine() {
 		if [ "$1" = vfio-debug ]; then
 			cat "$IMAGE_CONFIG" "$BUILD_SCRIPTS/config/debug.config" >"$LOGS/vfio-debug.config"
 			IMAGE_CONFIG=$LOGS/vfio-debug.config
+			RUNNER+=(--test vfio_faults)
 			as_debug_kernel
 		fi
 		;;
