@@ -22,6 +22,8 @@ help:
 	@echo 'Tests that take too long for that'
 	@echo '  make test-arm64 [TESTS=NAMES]  live updates on arm64'
 	@echo '  make test-debug [TESTS=NAMES]  live updates of a kernel with KASAN, lockdep and the like'
+	@echo '  make test-vfio [TESTS=NAMES]   live updates of machines with assigned PCI devices'
+	@echo '  make test-vfio-debug           the same, of a kernel with KASAN, lockdep and the like'
 	@echo '  make test-configs              kernels without LUO, without KHO'
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
@@ -90,6 +92,14 @@ test-arm64: setup
 .PHONY: test-debug
 test-debug: setup
 	@$(BUILD)/test-machines.sh debug
+
+.PHONY: test-vfio
+test-vfio: setup
+	@$(BUILD)/test-machines.sh vfio
+
+.PHONY: test-vfio-debug
+test-vfio-debug: setup
+	@$(BUILD)/test-machines.sh vfio-debug
 
 .PHONY: test-configs
 test-configs: setup

@@ -6,6 +6,10 @@
 #	arm64    live updates on arm64, in all directions
 #	debug    a kernel of this repository that looks after itself, see
 #	         config/debug.config, with itself
+#	vfio     a kernel of this repository that assigns devices, see
+#	         config/vfio.config, with itself
+#	vfio-debug
+#	         the same, and it looks after itself
 #
 # TESTS may hold parts of the names of the tests to run, separated by blanks. Ends
 # with a verdict and `N passed, N failed`.
@@ -17,6 +21,17 @@
 # The guests of luoctl's tests are for x86_64 only, and no image here has mainline's
 # memfd handler.
 OPTIONS=(--skip c_memfd_handler)
+# What the test runner itself is told: which files of tests, if not all.
+RUNNER=()
+NAMES=()
+
+# A kernel that looks after itself is slow, and KASAN takes an eighth of memory
+# early in boot. By default the scratch regions would be twice of all that, and not
+# always fit in.
+as_debug_kernel() {
+	PATIENCE=5
+	MEMORY_MIB=2048 CMDLINE=kho_scratch=64M,512M,64M
+}
 
 choose_machine() {
 	case $1 in
@@ -33,12 +48,23 @@ choose_machine() {
 		VARIANTS=(rust)
 		NAMES=(rust_to_rust on_rust corrupt_ extents_)
 		OPTIONS+=(--include-ignored)
-		PATIENCE=5
-		# KASAN takes an eighth of memory early in boot. By default the scratch
-		# regions would be twice of all that, and not always fit in.
-		MEMORY_MIB=2048 CMDLINE=kho_scratch=64M,512M,64M
+		as_debug_kernel
 		;;
-	*) die "'$1' is no machine to test on; it is arm64 or debug" ;;
+	vfio | vfio-debug)
+		IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
+		VARIANTS=(rust)
+		RUNNER=(--test vfio --test vfio_handover)
+		OPTIONS+=(--include-ignored)
+		PATIENCE=1
+		MEMORY_MIB=1024 CMDLINE=
+		if [ "$1" = vfio-debug ]; then
+			cat "$IMAGE_CONFIG" "$BUILD_SCRIPTS/config/debug.config" >"$LOGS/vfio-debug.config"
+			IMAGE_CONFIG=$LOGS/vfio-debug.config
+			RUNNER+=(--test vfio_faults)
+			as_debug_kernel
+		fi
+		;;
+	*) die "'$1' is no machine to test on; it is arm64, debug, vfio or vfio-debug" ;;
 	esac
 	[ -z "${TESTS:-}" ] || read -ra NAMES <<<"$TESTS"
 }
@@ -52,11 +78,11 @@ build_images() {
 
 test_vm() {
 	ARCH=$IMAGE_ARCH LU_VM_PATIENCE=$PATIENCE LU_VM_MEMORY_MIB=$MEMORY_MIB \
-		LU_VM_CMDLINE=$CMDLINE run_vm_tests -- "${NAMES[@]}" "${OPTIONS[@]}"
+		LU_VM_CMDLINE=$CMDLINE run_vm_tests "${RUNNER[@]}" -- "${NAMES[@]}" "${OPTIONS[@]}"
 }
 
-choose_machine "${1:-}"
 mkdir -p "$LOGS"
+choose_machine "${1:-}"
 cd "$REPO"
 use_cargo || die "there is no usable cargo; run 'make setup'"
 build_images || die "the kernels could not be built"

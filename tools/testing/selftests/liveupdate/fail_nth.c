@@ -5,56 +5,13 @@
  * with "-s 1" before the live update and with "-s 2" after it.
  */
 
-#include "lu_test.h"
+#include "faults.h"
 #include "kselftest_harness.h"
 
 #define FILE_SIZE	(64 * PAGE)
 
 /* Files of the second stage, one for each allocation that may fail. */
 #define FILES		100
-
-/* More allocations than any of the operations has. */
-#define MOST		1000
-
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
-#define FAULTS		"/sys/kernel/debug/"
-
-/* Makes allocations that may sleep fail too, and without a word in the log. */
-static bool set_up_faults(void)
-{
-	return lu_write_text(FAULTS "failslab/ignore-gfp-wait", "N") &&
-	       lu_write_text(FAULTS "failslab/verbose", "0") &&
-	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-wait", "N") &&
-	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-highmem", "N") &&
-	       lu_write_text(FAULTS "fail_page_alloc/min-order", "0") &&
-	       lu_write_text(FAULTS "fail_page_alloc/verbose", "0");
-}
-
-/* The allocation number @nth of this thread from now on fails. */
-static bool fail(int control, unsigned int nth)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%u", nth);
-
-	return write(control, text, length) == length;
-}
-
-/* Whether one has failed since then; none will any more. */
-static bool has_failed(int control)
-{
-	char text[16] = {};
-	ssize_t length;
-
-	length = syscall(__NR_pread64, control, text, sizeof(text) - 1, 0L);
-	fail(control, 0);
-	return length > 0 && strtol(text, NULL, 10) == 0;
-}
-
-/* To be called by the test itself: the harness sets up fixtures in another thread. */
-static int open_control(void)
-{
-	return open(FAIL_NTH, O_RDWR);
-}
 
 static int make_file(unsigned int seed)
 {
@@ -83,7 +40,7 @@ FIXTURE_TEARDOWN(outgoing)
 
 TEST_F(outgoing, creating_a_session)
 {
-	int control = open_control();
+	int control = fault_open();
 	bool failed = true;
 	unsigned int nth;
 
@@ -91,9 +48,9 @@ TEST_F(outgoing, creating_a_session)
 	for (nth = 1; failed && nth < MOST; nth++) {
 		int session;
 
-		ASSERT_TRUE(fail(control, nth));
+		ASSERT_TRUE(fault_at(control, nth));
 		session = lu_create(self->device, "fail");
-		failed = has_failed(control);
+		failed = fault_came(control);
 		if (session < 0) {
 			EXPECT_TRUE(failed);
 			EXPECT_EQ(session, -ENOMEM);
@@ -109,7 +66,7 @@ TEST_F(outgoing, creating_a_session)
 
 TEST_F(outgoing, preserving_a_memfd)
 {
-	int control = open_control();
+	int control = fault_open();
 	bool failed = true;
 	unsigned int nth;
 
@@ -121,9 +78,9 @@ TEST_F(outgoing, preserving_a_memfd)
 
 		ASSERT_GE(session, 0);
 		ASSERT_GE(memfd, 0);
-		ASSERT_TRUE(fail(control, nth));
+		ASSERT_TRUE(fault_at(control, nth));
 		err = lu_preserve(session, memfd, 1);
-		failed = has_failed(control);
+		failed = fault_came(control);
 		if (err) {
 			EXPECT_TRUE(failed);
 			EXPECT_EQ(err, -ENOMEM);
@@ -177,7 +134,7 @@ TEST(retrieving_a_session_and_a_memfd)
 {
 	int device = open(LU_DEVICE, O_RDWR);
 	unsigned int nth, session_nth = 0;
-	int control = open_control();
+	int control = fault_open();
 	bool failed = true;
 
 	ASSERT_GE(device, 0);
@@ -186,9 +143,9 @@ TEST(retrieving_a_session_and_a_memfd)
 		bool session_failed;
 		int session, memfd;
 
-		ASSERT_TRUE(fail(control, nth));
+		ASSERT_TRUE(fault_at(control, nth));
 		session = retrieve_session(device, nth - 1);
-		session_failed = has_failed(control);
+		session_failed = fault_came(control);
 		session_nth += session_failed;
 		if (session < 0) {
 			EXPECT_TRUE(session_failed);
@@ -197,9 +154,9 @@ TEST(retrieving_a_session_and_a_memfd)
 		}
 		ASSERT_GE(session, 0);
 
-		ASSERT_TRUE(fail(control, nth));
+		ASSERT_TRUE(fault_at(control, nth));
 		memfd = lu_retrieve(session, 1);
-		failed = has_failed(control);
+		failed = fault_came(control);
 		if (memfd < 0) {
 			int err = memfd;
 
@@ -232,7 +189,7 @@ int main(int argc, char **argv)
 		argv[0], "-f", first ? "outgoing" : "global", NULL,
 	};
 
-	if (!set_up_faults()) {
+	if (!fault_set_up()) {
 		printf("# this kernel cannot make allocations fail\n");
 		return 1;
 	}

@@ -3,7 +3,7 @@
  * The first program of a guest: runs /test_binary before and after a live
  * update. Where there is a /kernel, it is loaded before the program runs and
  * started once it is done; the command line tells the second run by
- * "luo_stage=2".
+ * "luo_stage=2", and has what is in /cmdline_after, if there is such a file.
  *
  * What the program prints goes to the kernel's log a line at a time. The
  * console then shows each line in one piece and in the right order among the
@@ -26,6 +26,7 @@
 #define INITRD		"/initrd.img"
 #define PROGRAM		"/test_binary"
 #define SECOND_STAGE	"luo_stage=2"
+#define CMDLINE_AFTER	"/cmdline_after"
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define KMEMLEAK_AGE_S	5
@@ -96,15 +97,48 @@ static void read_cmdline(char *cmdline)
 	cmdline[length] = '\0';
 }
 
+/* What the next kernel is told besides what this one was told. */
+static void read_more(char *more)
+{
+	int fd = open(CMDLINE_AFTER, O_RDONLY);
+	ssize_t length;
+
+	more[0] = '\0';
+	if (fd < 0)
+		return;
+	length = read(fd, more, CMDLINE_MAX - 1);
+	close(fd);
+	if (length < 0)
+		give_up("reading " CMDLINE_AFTER);
+	more[length] = '\0';
+}
+
+/* A directory of that name holds ACPI tables, not a kernel. */
+static int open_kernel(void)
+{
+	int fd = open(KERNEL, O_RDONLY);
+	struct stat stat;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &stat))
+		give_up(KERNEL);
+	if (S_ISREG(stat.st_mode))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void load_kernel(int kernel, const char *cmdline)
 {
-	char next[CMDLINE_MAX];
+	char next[2 * CMDLINE_MAX], more[CMDLINE_MAX];
 	int initrd = open(INITRD, O_RDONLY);
 	size_t size;
 
 	if (initrd < 0)
 		give_up(INITRD);
-	snprintf(next, sizeof(next), "%s " SECOND_STAGE, cmdline);
+	read_more(more);
+	snprintf(next, sizeof(next), "%s " SECOND_STAGE " %s", cmdline, more);
 	/*
 	 * nolibc keeps arguments in registers while it evaluates the next, so
 	 * there must be no function call among them.
@@ -205,7 +239,7 @@ int main(void)
 
 	set_up();
 	read_cmdline(cmdline);
-	kernel = open(KERNEL, O_RDONLY);
+	kernel = open_kernel();
 	if (strstr(cmdline, SECOND_STAGE))
 		stage = "2";
 	else

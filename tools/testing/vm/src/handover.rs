@@ -100,6 +100,30 @@ impl Handover {
         Ok(self.luo()? + 16)
     }
 
+    /// What an FLB's owner finds its state by: an address, or whatever it likes.
+    pub fn flb(&self, debugger: &mut Debugger, name: &str) -> Result<u64> {
+        let field = self.flb_field(debugger, name)?;
+        debugger.read_physical_u64(field)
+    }
+
+    /// Where that is kept.
+    pub fn flb_field(&self, debugger: &mut Debugger, name: &str) -> Result<u64> {
+        const FLBS: u64 = 24;
+        const HEADER: u64 = 16;
+        const NAME: u64 = 48;
+        const FLB: u64 = NAME + 16;
+        let header = debugger.read_physical_u64(self.luo()? + FLBS)?;
+        let count = debugger.read_physical_u64(header + 8)?;
+        for index in 0..count {
+            let flb = header + HEADER + index * FLB;
+            let found = debugger.read_physical(flb, NAME as usize)?;
+            if found.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
+                return Ok(flb + NAME);
+            }
+        }
+        anyhow::bail!("no FLB of {count} is called {name:?}")
+    }
+
     /// The entry of the first session's first file.
     fn first_file(&self, debugger: &mut Debugger) -> Result<u64> {
         const BLOCK_HEADER: u64 = 16;

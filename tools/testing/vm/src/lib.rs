@@ -20,17 +20,21 @@
 //! Whatever the test asks for, a panic, a warning, a lockdep, RCU or sanitizer complaint anywhere on
 //! the console fails it; see [`splat`]. QEMU runs without KVM, so any machine will do.
 
+pub mod acpi;
 pub mod arch;
 pub mod console;
 pub mod cpio;
+pub mod devices;
 pub mod failure;
 pub mod gdb;
 pub mod guest;
 pub mod handover;
 pub mod images;
 pub mod initramfs;
+pub mod jump;
 pub mod ktap;
 pub mod live_update;
+pub mod pci_table;
 pub mod places;
 pub mod rust;
 pub mod splat;
@@ -38,6 +42,7 @@ pub mod vm;
 
 pub use arch::Arch;
 pub use console::Transcript;
+pub use devices::{Device, Devices};
 pub use failure::Failure;
 pub use failure::TestResult;
 pub use gdb::Debugger;
@@ -45,7 +50,9 @@ pub use guest::Program;
 pub use handover::Handover;
 pub use images::{Build, Direction, Image, Variant};
 pub use initramfs::Initramfs;
+pub use jump::run_at_jump;
 pub use ktap::Ktap;
 pub use live_update::{LiveUpdate, SingleKernel};
+pub use pci_table::{Bdf, PciEntry, PciTable};
 pub use splat::Splats;
 pub use vm::{Boot, Late, Vm};

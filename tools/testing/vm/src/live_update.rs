@@ -11,6 +11,7 @@ use anyhow::ensure;
 
 use crate::arch::Arch;
 use crate::console::Transcript;
+use crate::devices::Devices;
 use crate::guest::Program;
 use crate::images::Direction;
 use crate::images::Image;
@@ -25,6 +26,7 @@ const KERNEL: &str = "/kernel";
 const INITRD: &str = "/initrd.img";
 const PROGRAM: &str = "/test_binary";
 const INIT: &str = "/init";
+const CMDLINE_AFTER: &str = "/cmdline_after";
 
 /// Shows the kernel's notices and warnings, but not its chatter.
 const QUIET: &str = "loglevel=6";
@@ -62,6 +64,8 @@ pub struct LiveUpdate {
     ktap_after: Option<usize>,
     memory_mib: Option<u32>,
     cmdline: Vec<String>,
+    cmdline_after: Option<String>,
+    devices: Option<Devices>,
     deadline: Option<Duration>,
     splats: Splats,
 }
@@ -80,6 +84,8 @@ impl LiveUpdate {
             ktap_after: None,
             memory_mib: None,
             cmdline: Vec::new(),
+            cmdline_after: None,
+            devices: None,
             deadline: None,
             splats: Splats::none_allowed(),
         }
@@ -141,6 +147,18 @@ impl LiveUpdate {
         self
     }
 
+    /// Adds to the command line of the second kernel, for tests with our init.
+    pub fn cmdline_after(mut self, arguments: &str) -> Self {
+        self.cmdline_after = Some(arguments.to_owned());
+        self
+    }
+
+    /// A machine with these devices.
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = Some(devices);
+        self
+    }
+
     /// How long it all may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -173,6 +191,7 @@ impl LiveUpdate {
         let kernel = self.direction.before().path()?;
         let boot = Boot::new(&self.name, arch, &kernel, root).splats(self.splats.clone());
         let boot = with_live_update(boot, &self.cmdline);
+        let boot = with_devices(boot, self.devices.as_ref());
         let boot = match self.memory_mib {
             Some(mib) => boot.memory_mib(mib),
             None => boot,
@@ -184,15 +203,22 @@ impl LiveUpdate {
     }
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
-        let root = programs(&self.name, arch, self.init, self.program.as_ref())?;
+        let root = self.programs(arch)?;
         let root = root.file(KERNEL, &self.direction.after().path()?)?;
+        let root = match &self.cmdline_after {
+            Some(arguments) => root.data(CMDLINE_AFTER, arguments.clone().into_bytes()),
+            None => root,
+        };
         if self.init == Init::MainlineKho {
             return Ok(root);
         }
-        root.nested(
-            INITRD,
-            programs(&self.name, arch, self.init, self.program.as_ref())?,
-        )
+        root.nested(INITRD, self.programs(arch)?)
+    }
+
+    /// What both kernels find.
+    fn programs(&self, arch: Arch) -> Result<Initramfs> {
+        let root = programs(&self.name, arch, self.init, self.program.as_ref())?;
+        Ok(with_files(root, self.devices.as_ref()))
     }
 
     fn check(&self, seen: &Transcript) -> Result<()> {
@@ -231,6 +257,7 @@ pub struct SingleKernel {
     shows: Vec<String>,
     ktap: Option<usize>,
     cmdline: Vec<String>,
+    devices: Option<Devices>,
 }
 
 impl SingleKernel {
@@ -243,6 +270,7 @@ impl SingleKernel {
             shows: Vec::new(),
             ktap: None,
             cmdline: Vec::new(),
+            devices: None,
         }
     }
 
@@ -269,12 +297,21 @@ impl SingleKernel {
         self
     }
 
+    /// A machine with these devices.
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = Some(devices);
+        self
+    }
+
     /// Boots, runs, and checks what must hold.
     pub fn run(self) -> Result<Transcript> {
         let arch = Arch::from_env()?;
         let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
+        let root = with_files(root, self.devices.as_ref());
         let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
-        let seen = with_live_update(boot, &self.cmdline).start()?.finish()?;
+        let boot = with_live_update(boot, &self.cmdline);
+        let boot = with_devices(boot, self.devices.as_ref());
+        let seen = boot.start()?.finish()?;
         self.check(&seen)
             .map_err(|error| failed(&self.name, &error, &seen))?;
         Ok(seen)
@@ -336,6 +373,21 @@ fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
     cmdline
         .iter()
         .fold(boot, |boot, argument| boot.cmdline(argument))
+}
+
+/// Adds what the kernel must find to know of all devices.
+fn with_files(root: Initramfs, devices: Option<&Devices>) -> Initramfs {
+    let files = devices.into_iter().flat_map(Devices::files);
+    files.fold(root, |root, (path, content)| root.data(path, content))
+}
+
+fn with_devices(boot: Boot, devices: Option<&Devices>) -> Boot {
+    match devices {
+        Some(devices) => boot
+            .qemu_args(devices.qemu_args())
+            .cmdline(devices.cmdline()),
+        None => boot,
+    }
 }
 
 fn must_show(lines: &[String], texts: &[String], when: &str) -> Result<()> {

@@ -5,12 +5,8 @@
 //! What is handed over is damaged at the last moment: a breakpoint stops the first kernel at the start of
 //! machine_kexec(), when all is written and nothing is read yet.
 
-use std::time::Duration;
-
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
-use lu_vm::Arch;
 use lu_vm::Debugger;
 use lu_vm::Direction;
 use lu_vm::Handover;
@@ -18,7 +14,7 @@ use lu_vm::LiveUpdate;
 use lu_vm::Program;
 use lu_vm::TestResult;
 use lu_vm::Transcript;
-use lu_vm::places;
+use lu_vm::run_at_jump;
 
 /// Page-aligned, and far above the memory of any guest.
 const OUTSIDE_MEMORY: u64 = 1 << 46;
@@ -34,9 +30,6 @@ const EXTENTS: &str = "liveupdate_memfd=extents";
 const EXTENT_PFN: u64 = 0;
 const EXTENT_INDEX: u64 = 8;
 const EXTENT_COUNT: u64 = 12;
-
-/// How long the first kernel may take from the word to the jump.
-const JUMP: Duration = Duration::from_secs(60);
 
 /// Who speaks of a live update in the kernel's log.
 const SPEAKERS: &[&str] = &["kho", "luo", "liveupdate", "live update"];
@@ -73,26 +66,7 @@ fn update_with(
         .program(Program::ours("bad_handover"))
         .cmdline("nokaslr")
         .cmdline(cmdline);
-    let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
-    let socket = sockets.path().join("gdb");
-    let mut vm = test.boot()?.debugger(&socket).start()?;
-
-    let line = vm.wait_for("# jump at ")?;
-    let address = line.rsplit(' ').next().unwrap_or_default();
-    let address = u64::from_str_radix(address, 16)
-        .with_context(|| format!("reading the address of the jump from {line:?}"))?;
-    let mut debugger = Debugger::connect(&socket, Arch::from_env()?)?;
-    debugger.break_at(address)?;
-    debugger.go_on()?;
-    vm.type_line("go")?;
-    debugger.wait_for_stop(JUMP * places::patience()?)?;
-    let handover = Handover::find(&mut debugger)?;
-    damage(&handover, &mut debugger)?;
-    debugger.detach()?;
-
-    let seen = vm.finish()?;
-    test.verify(&seen)?;
-    Ok(seen)
+    run_at_jump(&test, damage)
 }
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.

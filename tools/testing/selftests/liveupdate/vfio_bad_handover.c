@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hands over all edu devices of the machine, and says what became of each in the
+ * next kernel. What is handed over may be damaged on the way: before the live
+ * update the program says where the jump is and waits for a line on the console.
+ * Run with "-s 1" before the live update and with "-s 2" after it.
+ */
+
+#include "jump.h"
+#include "vfio.h"
+
+#define PAGES		4
+#define DEVICE_TOKEN	1
+#define MEMFD_TOKEN	2
+#define MOST_DEVICES	8
+
+/* Finds the edu devices, in any order. */
+static unsigned int find_edus(struct pci_name *names)
+{
+	struct dirent entry, *result;
+	unsigned int count = 0;
+	DIR *dir = opendir(PCI_DEVICES);
+
+	NEED(dir);
+	while (!readdir_r(dir, &entry, &result) && result) {
+		if (entry.d_name[0] == '.' ||
+		    pci_config(entry.d_name, 0, 4) != (long)ID_EDU)
+			continue;
+		NEED(count < MOST_DEVICES);
+		snprintf(names[count++].bdf, BDF_LENGTH, "%s", entry.d_name);
+	}
+	closedir(dir);
+	return count;
+}
+
+/* Devices may be of one IOMMU group, and then must share an address space. */
+static void hand_over_one(int device, const char *bdf, struct vfio *space)
+{
+	int session = lu_create(device, bdf);
+	int memfd = memfd_create("buffer", 0);
+	struct vfio edu;
+
+	NEED(session >= 0 && lu_fill(memfd, 0, PAGES * PAGE, 1));
+	NEED(pci_bind(bdf, "vfio-pci") == 0);
+	if (space->iommufd < 0) {
+		NEED(edu_open(&edu, bdf) == 0);
+		*space = edu;
+	} else {
+		NEED(vfio_share(&edu, vfio_open_cdev(bdf), space) == 0);
+		NEED(edu_start(&edu) == 0);
+	}
+	NEED(lu_preserve(session, edu.fd, DEVICE_TOKEN) == 0);
+	NEED(lu_preserve(session, memfd, MEMFD_TOKEN) == 0);
+	printf("# device at %s\n", bdf);
+}
+
+static int hand_over(void)
+{
+	struct pci_name names[MOST_DEVICES];
+	struct vfio space = { .iommufd = -1 };
+	int device = open(LU_DEVICE, O_RDWR);
+	unsigned int count = find_edus(names);
+
+	NEED(device >= 0 && count > 0);
+	for (unsigned int i = 0; i < count; i++)
+		hand_over_one(device, names[i].bdf, &space);
+	lu_keep_sessions();
+	return lu_wait_before_jump();
+}
+
+/* Whether a device that was opened carries a page of a memfd to another one. */
+static bool works(struct vfio *edu, int fd, int memfd)
+{
+	bool done = vfio_connect(edu, fd) == 0 && edu_start(edu) == 0 &&
+		    vfio_map_memfd(edu, memfd, PAGES * PAGE) == 0 &&
+		    edu_copies_page(edu, memfd, 0, 1);
+
+	vfio_close(edu);
+	return done;
+}
+
+/* What somebody finds who knows nothing of a live update. */
+static void look_as_stranger(const char *bdf)
+{
+	int memfd = memfd_create("another", 0);
+	struct vfio edu = { .fd = -1, .iommufd = -1 };
+	int fd;
+
+	if (pci_is_bus_master(bdf))
+		printf("# %s: reaches memory on its own\n", bdf);
+	NEED(lu_fill(memfd, 0, PAGES * PAGE, 2));
+	NEED(pci_bind(bdf, "vfio-pci") == 0);
+	fd = vfio_open_cdev(bdf);
+	if (fd == -EBUSY)
+		printf("# %s: is reserved\n", bdf);
+	else if (fd < 0)
+		printf("# %s: cannot be opened: %d\n", bdf, fd);
+	else if (!works(&edu, fd, memfd))
+		printf("# %s: can be opened, but does not work\n", bdf);
+	else
+		printf("# %s: is ordinary\n", bdf);
+	close(memfd);
+}
+
+/* What its owner finds. */
+static void look_as_owner(int device, const char *bdf)
+{
+	int session = lu_retrieve_session(device, bdf);
+	struct vfio edu = { .fd = -1, .iommufd = -1 };
+	int fd, memfd;
+
+	if (session < 0) {
+		printf("# %s: no session: %d\n", bdf, session);
+		return;
+	}
+	fd = lu_retrieve(session, DEVICE_TOKEN);
+	memfd = lu_retrieve(session, MEMFD_TOKEN);
+	if (fd < 0)
+		printf("# %s: not retrieved: %d\n", bdf, fd);
+	else if (memfd < 0 || !works(&edu, fd, memfd))
+		printf("# %s: retrieved, but does not work\n", bdf);
+	else
+		printf("# %s: retrieved and works\n", bdf);
+	printf("# %s: finish: %d\n", bdf, lu_finish(session, 0));
+	close(session);
+}
+
+/* The next live update is possible, whatever became of this one. */
+static void look_ahead(int device, const char *bdf)
+{
+	int session = lu_create(device, "a-new-one");
+	struct vfio edu;
+
+	if (edu_open(&edu, bdf))
+		return;
+	if (lu_preserve(session, edu.fd, 1) == 0)
+		printf("# %s: can be preserved again\n", bdf);
+	close(session);
+	vfio_close(&edu);
+}
+
+static int look_around(void)
+{
+	struct pci_name names[MOST_DEVICES];
+	int device = open(LU_DEVICE, O_RDWR);
+	unsigned int count = find_edus(names);
+
+	NEED(device >= 0);
+	for (unsigned int i = 0; i < count; i++)
+		look_as_stranger(names[i].bdf);
+	for (unsigned int i = 0; i < count; i++)
+		look_as_owner(device, names[i].bdf);
+	for (unsigned int i = 0; i < count; i++)
+		look_ahead(device, names[i].bdf);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[2], "1"))
+		return hand_over();
+	return look_around();
+}

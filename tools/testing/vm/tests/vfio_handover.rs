@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is handed over of PCI devices, and what a kernel makes of it when it is damaged.
+//!
+//! A device that cannot be had as it was is an ordinary one: it reaches no memory on its own, and whoever opens
+//! it can work with it. The machine boots in any case.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use lu_vm::Bdf;
+use lu_vm::Debugger;
+use lu_vm::Device;
+use lu_vm::Devices;
+use lu_vm::Direction;
+use lu_vm::Handover;
+use lu_vm::LiveUpdate;
+use lu_vm::PciTable;
+use lu_vm::Program;
+use lu_vm::TestResult;
+use lu_vm::Transcript;
+use lu_vm::run_at_jump;
+
+/// A slot that comes first, and one that comes second: devices behind it are on buses with higher numbers.
+const FIRST: u8 = 4;
+const SECOND: u8 = 5;
+
+/// Page-aligned, and far above the memory of any guest.
+const OUTSIDE_MEMORY: u64 = 1 << 46;
+
+/// Where a block has its count: behind the address of the next block.
+const COUNT: u64 = 8;
+
+/// Who speaks of preserved devices in the kernel's log, and what they say of bad input: one word at least.
+const SPEAKERS: &[&str] = &["pci:", "vfio", "luo"];
+const WORDS: &[&str] = &[
+    "cannot",
+    "invalid",
+    "is of version",
+    "unusable",
+    "refus",
+    "not preserved",
+    "twice",
+    "counts",
+    "cycl",
+    "loop",
+    "outside",
+    "beyond",
+    "corrupt",
+    "damaged",
+];
+
+/// A device by itself, and one behind a switch.
+fn apart() -> Devices {
+    Devices::behind_iommu()
+        .with(FIRST, Device::Edu)
+        .with(SECOND, Device::Switch(vec![Device::Edu]))
+}
+
+/// Live-updates with all edu devices of the machine, `act` being done on the way.
+fn update_with<A>(name: &str, devices: Devices, act: A) -> Result<Transcript>
+where
+    A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
+{
+    let test = LiveUpdate::new(name, Direction::RustToRust)
+        .program(Program::ours("vfio_bad_handover"))
+        .devices(devices)
+        .cmdline("nokaslr");
+    run_at_jump(&test, act)
+}
+
+/// The devices that the program has preserved, those on lower buses first.
+fn preserved(seen: &Transcript) -> Result<Vec<Bdf>> {
+    let mut devices: Vec<Bdf> = seen.boots()[0]
+        .iter()
+        .filter_map(|line| line.split("# device at ").nth(1))
+        .map(Bdf::parse)
+        .collect::<Result<_>>()?;
+    devices.sort_unstable();
+    Ok(devices)
+}
+
+/// Which endpoint of the table is on the bus with the lowest number, and which on that with the highest.
+fn ends(table: &PciTable) -> Result<(Bdf, Bdf)> {
+    // Bridges are on a lower bus than what is behind them, and root ports are on bus 0.
+    let behind = |entry: &&lu_vm::PciEntry| entry.bdf.bus() > 0;
+    let buses = || table.entries.iter().filter(behind).map(|entry| entry.bdf);
+    let (lowest, highest) = (buses().min(), buses().max());
+    Ok((
+        lowest.context("the table is empty")?,
+        highest.context("the table is empty")?,
+    ))
+}
+
+/// What became of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was kept for its owner, who retrieved it.
+    Retrieved,
+    /// Anybody can have it, and its owner has not got it.
+    Ordinary,
+}
+
+/// Checks what the program says of a device in the second kernel.
+fn check_fate(seen: &Transcript, device: Bdf, fate: Fate) -> Result<()> {
+    let after = seen.boots()[1];
+    let says = |what: &str| {
+        let line = format!("# {device}: {what}");
+        after.iter().any(|found| found.contains(&line))
+    };
+    match fate {
+        Fate::Retrieved => {
+            ensure!(says("is reserved"), "{device} was not kept for its owner");
+            ensure!(
+                says("retrieved and works"),
+                "{device} was not given to its owner"
+            );
+        }
+        Fate::Ordinary => {
+            ensure!(says("is ordinary"), "{device} is of no use to anybody");
+            ensure!(
+                !says("reaches memory"),
+                "{device} reaches memory on its own"
+            );
+            ensure!(
+                !says("retrieved and works"),
+                "{device} was given to two owners"
+            );
+        }
+    }
+    ensure!(
+        says("can be preserved again"),
+        "{device} cannot be preserved again"
+    );
+    Ok(())
+}
+
+/// Damages what is handed over, and checks that it is said, and what becomes of the device by itself and of the
+/// one behind the switch.
+fn damage<A>(name: &str, act: A, fates: [Fate; 2]) -> TestResult
+where
+    A: FnOnce(&Handover, &PciTable, &mut Debugger) -> Result<()>,
+{
+    let seen = update_with(name, apart(), |handover, debugger| {
+        let table = PciTable::read(handover, debugger)?;
+        act(handover, &table, debugger)
+    })?;
+    let devices = preserved(&seen)?;
+    let clear = |line: &String| {
+        let line = line.to_lowercase();
+        SPEAKERS.iter().any(|who| line.contains(who))
+            && WORDS.iter().any(|what| line.contains(what))
+    };
+    let check = || {
+        ensure!(
+            devices.len() == 2,
+            "{} devices were preserved",
+            devices.len()
+        );
+        ensure!(
+            seen.boots()[1].iter().any(clear),
+            "no line of the log says what is wrong with the devices"
+        );
+        for (device, fate) in devices.iter().zip(fates) {
+            check_fate(&seen, *device, fate)?;
+        }
+        Ok(())
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
+}
+
+/// What the table must hold: bridges and devices by the number of preserved devices that need them.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn bridges_are_handed_over_with_the_devices_that_need_them() -> TestResult {
+    let name = "bridges_are_handed_over_with_the_devices_that_need_them";
+    let devices = Devices::behind_iommu()
+        .with(FIRST, Device::Edu)
+        .with(SECOND, Device::Switch(vec![Device::Edu, Device::Edu]));
+    let mut found = None;
+    let seen = update_with(name, devices, |handover, debugger| {
+        found = Some(PciTable::read(handover, debugger)?);
+        Ok(())
+    })?;
+    let table = found.context("nobody looked at the table")?;
+    let check = || {
+        let mut counts: Vec<u16> = table.entries.iter().map(|entry| entry.count).collect();
+        counts.sort_unstable();
+        // Two root ports, an upstream and two downstream ports, three devices. Of those the root port and
+        // the upstream port of the switch serve two devices.
+        ensure!(
+            counts == [1, 1, 1, 1, 1, 1, 2, 2],
+            "the table holds {:?}",
+            table.entries
+        );
+        ensure!(
+            table.count as usize == table.entries.len(),
+            "the table counts {} devices",
+            table.count
+        );
+        for device in preserved(&seen)? {
+            ensure!(
+                table.entry(device)?.count == 1,
+                "{device} is counted more than once"
+            );
+            check_fate(&seen, device, Fate::Retrieved)?;
+        }
+        Ok(())
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_of_another_version() -> TestResult {
+    damage(
+        "damaged_table_of_another_version",
+        |_, table, debugger| debugger.write_physical(table.header, &2u32.to_le_bytes()),
+        [Fate::Ordinary; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_outside_memory() -> TestResult {
+    damage(
+        "damaged_table_outside_memory",
+        |handover, _, debugger| {
+            let field = handover.flb_field(debugger, "pci")?;
+            debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+        [Fate::Ordinary; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_whose_chain_is_outside_memory() -> TestResult {
+    damage(
+        "damaged_table_whose_chain_is_outside_memory",
+        |_, table, debugger| {
+            debugger.write_physical(table.first_block_field(), &OUTSIDE_MEMORY.to_le_bytes())
+        },
+        [Fate::Ordinary; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_whose_chain_is_not_preserved() -> TestResult {
+    damage(
+        "damaged_table_whose_chain_is_not_preserved",
+        |_, table, debugger| {
+            // Where every PC has its kernel, or something before it.
+            debugger.write_physical(table.first_block_field(), &0x100_0000u64.to_le_bytes())
+        },
+        [Fate::Ordinary; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_whose_chain_is_a_circle() -> TestResult {
+    damage(
+        "damaged_table_whose_chain_is_a_circle",
+        |_, table, debugger| {
+            debugger.write_physical(table.first_block, &table.first_block.to_le_bytes())
+        },
+        [Fate::Ordinary; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_table_with_an_absurd_count() -> TestResult {
+    damage(
+        "damaged_table_with_an_absurd_count",
+        |_, table, debugger| {
+            debugger.write_physical(table.first_block + COUNT, &u64::MAX.to_le_bytes())
+        },
+        [Fate::Ordinary; 2],
+    )
+}
+
+/// A count that only the header has wrong costs nothing.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_number_of_devices() -> TestResult {
+    damage(
+        "damaged_number_of_devices",
+        |_, table, debugger| debugger.write_physical(table.header + 4, &77u32.to_le_bytes()),
+        [Fate::Retrieved; 2],
+    )
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_entry_of_a_device_that_nobody_needs() -> TestResult {
+    damage(
+        "damaged_entry_of_a_device_that_nobody_needs",
+        |_, table, debugger| {
+            let (_, device) = ends(table)?;
+            table.entry(device)?.set_count(debugger, 0)
+        },
+        [Fate::Retrieved, Fate::Ordinary],
+    )
+}
+
+/// A device is there twice, and a bridge above it is not.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_entry_of_a_device_that_is_there_twice() -> TestResult {
+    damage(
+        "damaged_entry_of_a_device_that_is_there_twice",
+        |_, table, debugger| {
+            let (_, device) = ends(table)?;
+            let bridge = table
+                .entries
+                .iter()
+                .find(|entry| entry.bdf.bus() + 1 == device.bus())
+                .context("no bridge is right above the device")?;
+            bridge.rename(debugger, device)
+        },
+        [Fate::Retrieved, Fate::Ordinary],
+    )
+}
+
+/// The domain is part of the name: the same numbers in another domain are another device.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_entry_of_a_device_in_another_domain() -> TestResult {
+    damage(
+        "damaged_entry_of_a_device_in_another_domain",
+        |_, table, debugger| {
+            let (_, device) = ends(table)?;
+            let elsewhere = Bdf {
+                domain: device.domain + 0x1_0000,
+                ..device
+            };
+            table.entry(device)?.rename(debugger, elsewhere)
+        },
+        [Fate::Retrieved, Fate::Ordinary],
+    )
+}
+
+/// A device that has moved to another slot: its old one is empty.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_entry_of_a_device_in_another_slot() -> TestResult {
+    damage(
+        "damaged_entry_of_a_device_in_another_slot",
+        |_, table, debugger| {
+            let (_, device) = ends(table)?;
+            let elsewhere = Bdf {
+                bdf: device.bdf + 8,
+                ..device
+            };
+            table.entry(device)?.rename(debugger, elsewhere)
+        },
+        [Fate::Retrieved, Fate::Ordinary],
+    )
+}
