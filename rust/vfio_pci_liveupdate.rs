@@ -17,25 +17,29 @@ mod handler;
 #[allow(unsafe_code, reason = "this is where it lives")]
 mod kernel;
 
-use crate::kernel::liveupdate::Registration;
-
 module! {
     type: VfioPciLiveupdate,
     name: "vfio_pci_liveupdate",
     description: "Live update of devices assigned by vfio-pci",
     license: "GPL",
+    params: {
+        running: u8 {
+            default: 0,
+            description: "1: hand devices over as they run. The next kernel has to know vfio-pci-running-v1",
+        },
+    },
 }
 
 /// What the module is while it is loaded.
 struct VfioPciLiveupdate {
     /// Not there with live update off.
-    _registration: Option<Registration<handler::VfioPci>>,
+    _registered: Option<handler::Registered>,
 }
 
 impl ::kernel::Module for VfioPciLiveupdate {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
-            _registration: handler::register()?,
+            _registered: handler::register()?,
         })
     }
 }

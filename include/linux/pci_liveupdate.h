@@ -22,7 +22,8 @@ struct pci_dev;
  * @incoming:      The previous kernel preserved it, and nobody has finished it.
  * @was_incoming:  The previous kernel preserved it.
  * @needs_reset:   Nobody knows what the previous kernel left it doing.
- * @reset_at_jump: It is to be idle in the next kernel.
+ * @running:       The previous kernel left it doing what it did.
+ * @at_jump:       A &enum pci_liveupdate_jump.
  *
  * Private to the implementation.
  */
@@ -32,7 +33,20 @@ struct pci_liveupdate {
 	bool incoming;
 	bool was_incoming;
 	bool needs_reset;
-	bool reset_at_jump;
+	bool running;
+	u32 at_jump;
+};
+
+/**
+ * enum pci_liveupdate_jump - What to do with a preserved device at the kexec
+ * @PCI_LIVEUPDATE_LEAVE: Nothing.
+ * @PCI_LIVEUPDATE_STOP:  Keep it from reaching memory and from interrupting.
+ * @PCI_LIVEUPDATE_RESET: The same, and reset it if that is possible.
+ */
+enum pci_liveupdate_jump {
+	PCI_LIVEUPDATE_LEAVE,
+	PCI_LIVEUPDATE_STOP,
+	PCI_LIVEUPDATE_RESET,
 };
 
 #ifdef CONFIG_PCI_LIVEUPDATE
@@ -64,14 +78,18 @@ void pci_liveupdate_finish(struct pci_dev *dev);
 /* Whether the previous kernel preserved it and nobody has finished it. */
 bool pci_liveupdate_is_incoming(struct pci_dev *dev);
 
-/* Whether to reset it when nothing can stop the kexec any more. */
-void pci_liveupdate_reset_at_jump(struct pci_dev *dev, bool reset);
+/* What to do with it when nothing can stop the kexec any more. */
+void pci_liveupdate_at_jump(struct pci_dev *dev, enum pci_liveupdate_jump jump);
+
+/* Whether it is to be taken over as it runs: known once its file is retrieved. */
+void pci_liveupdate_set_running(struct pci_dev *dev, bool running);
+bool pci_liveupdate_is_running(struct pci_dev *dev);
 
 /* For the PCI core. */
 
-/* When it is found, before anything is written to it. */
+/* When it is found, before its BARs are looked at. */
 void pci_liveupdate_setup_device(struct pci_dev *dev);
-/* When it goes. */
+/* When it goes, with the lock of PCI scanning held. */
 void pci_liveupdate_cleanup_device(struct pci_dev *dev);
 
 /* Whether bridges keep their bus numbers. The answer never goes back to no. */
@@ -88,8 +106,8 @@ bool pci_liveupdate_inherit_ari(struct pci_dev *bridge);
 
 /* Whether a driver may have it, one that @can_liveupdate or another. */
 bool pci_liveupdate_may_bind(struct pci_dev *dev, bool can_liveupdate);
-/* Before a driver has it, with its lock held. */
-void pci_liveupdate_prepare_probe(struct pci_dev *dev);
+/* Before a driver has it, with its lock held. -ENODEV: no driver may have it. */
+int pci_liveupdate_prepare_probe(struct pci_dev *dev);
 
 /* At shutdown, with its lock held. Whether to leave it as it is. */
 bool pci_liveupdate_shutdown(struct pci_dev *dev);
@@ -123,8 +141,18 @@ static inline bool pci_liveupdate_is_incoming(struct pci_dev *dev)
 	return false;
 }
 
-static inline void pci_liveupdate_reset_at_jump(struct pci_dev *dev, bool reset)
+static inline void pci_liveupdate_at_jump(struct pci_dev *dev,
+					  enum pci_liveupdate_jump jump)
 {
+}
+
+static inline void pci_liveupdate_set_running(struct pci_dev *dev, bool running)
+{
+}
+
+static inline bool pci_liveupdate_is_running(struct pci_dev *dev)
+{
+	return false;
 }
 
 static inline void pci_liveupdate_setup_device(struct pci_dev *dev)
@@ -165,8 +193,9 @@ static inline bool pci_liveupdate_may_bind(struct pci_dev *dev, bool can_liveupd
 	return true;
 }
 
-static inline void pci_liveupdate_prepare_probe(struct pci_dev *dev)
+static inline int pci_liveupdate_prepare_probe(struct pci_dev *dev)
 {
+	return 0;
 }
 
 static inline bool pci_liveupdate_shutdown(struct pci_dev *dev)

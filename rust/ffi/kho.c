@@ -111,6 +111,7 @@ void lu_init_once(u32 *ready, void (*init)(void *arg), void *arg)
 		smp_store_release(ready, 1);
 	}
 }
+EXPORT_SYMBOL_GPL(lu_init_once);
 
 /* Struct pages. */
 

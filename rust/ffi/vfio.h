@@ -24,11 +24,37 @@ struct vfio_device *lu_vfio_pci_find(u32 domain, u16 bdf);
 void lu_vfio_pci_lock(struct vfio_device *device);
 void lu_vfio_pci_unlock(struct vfio_device *device);
 
+/* Which interrupts are configured. */
+enum lu_vfio_irqs {
+	LU_VFIO_IRQS_NONE,
+	/* A line that the device can be kept from asserting, or not. */
+	LU_VFIO_IRQS_INTX,
+	LU_VFIO_IRQS_INTX_ALWAYS,
+	/* Messages that can be masked and are remembered by the device, or others. */
+	LU_VFIO_IRQS_MSIX,
+	LU_VFIO_IRQS_MSI,
+};
+
+/* What of it cannot be given back when it is thawed. */
+enum lu_vfio_lost {
+	LU_VFIO_LOST_DMABUFS = 1 << 0,
+	LU_VFIO_LOST_IOEVENTFDS = 1 << 1,
+};
+
 /* With these locks held. */
-bool lu_vfio_pci_has_interrupts(struct vfio_device *device);
+bool lu_vfio_pci_is_leaving(struct vfio_device *device);
 bool lu_vfio_pci_is_in_d0(struct vfio_device *device);
+enum lu_vfio_irqs lu_vfio_pci_interrupts(struct vfio_device *device);
+bool lu_vfio_pci_reset_works(struct vfio_device *device);
+u32 lu_vfio_pci_mask(struct vfio_device *device, unsigned long *pending);
+void lu_vfio_pci_unmask(struct vfio_device *device);
 void lu_vfio_pci_freeze(struct vfio_device *device);
-void lu_vfio_pci_thaw(struct vfio_device *device);
+u32 lu_vfio_pci_thaw(struct vfio_device *device);
+int lu_vfio_pci_take_over(struct vfio_device *device, bool reset_works,
+			  const unsigned long *pending, u32 nr_vectors);
+
+/* Whether the PCI core knows of a device there that is incoming. */
+bool lu_vfio_is_incoming_at(u32 domain, u16 bdf);
 
 /* Inline functions. */
 u32 lu_vfio_domain(struct pci_dev *dev);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The handler of vfio-pci's files, `vfio-pci-v1`.
+//! The handlers of vfio-pci's files.
 //!
-//! Preserved is which device the file is of. It is handed over idle: its owner has switched its
-//! interrupts off before the kexec, and it is reset, if it can be, at the last moment. Until then it
-//! goes on as it was, out of its owner's reach; if the kexec is given up, the owner has it back and
-//! nothing was lost.
+//! Preserved is which device the file is of, and in what state it is handed over: see [`format`]. From
+//! the freeze on the device is out of its owner's reach, but goes on as it was until the kexec cannot
+//! be given up any more. If it is, the owner has it back, and next to nothing was lost.
 //!
 //! In the next kernel the file that is retrieved is like one from opening the character device: it
 //! wants to be bound to an iommufd. Nobody else can open the device before the session is finished, and
@@ -18,8 +17,8 @@ use kernel::fs::File;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
-use crate::abi::vfio_pci::DeviceSer;
-use crate::abi::vfio_pci::COMPATIBLE;
+use core::marker::PhantomData;
+
 use crate::kernel::kho_memory::take;
 use crate::kernel::kho_memory::Preserved;
 use crate::kernel::liveupdate::FileHandler;
@@ -29,40 +28,61 @@ use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::liveupdate::Registration;
 use crate::kernel::vfio::depend_on_pci;
 use crate::kernel::vfio::is_cdev_bound;
+use crate::kernel::vfio::is_incoming_at;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
 use crate::kernel::vfio::PreservedDevice;
 
-/// The handler. All of its state is in the files.
-pub(crate) struct VfioPci;
+#[path = "vfio_pci/format.rs"]
+mod format;
 
-static HANDLER: Handler<VfioPci> = Handler::new(VfioPci);
+use self::format::Format;
+use self::format::Idle;
+use self::format::Running;
 
-/// What there is of a preserved file, until it is dropped.
-pub(crate) struct Kept {
-    _device: PreservedDevice,
-    _memory: Preserved,
+/// The handler of a format. All of its state is in the files.
+pub(crate) struct VfioPci<F>(PhantomData<F>);
+
+static IDLE: Handler<VfioPci<Idle>> = Handler::new(VfioPci(PhantomData));
+static RUNNING: Handler<VfioPci<Running>> = Handler::new(VfioPci(PhantomData));
+
+/// That the orchestrator knows the handlers, until this is dropped.
+pub(crate) struct Registered {
+    _idle: Registration<VfioPci<Idle>>,
+    _running: Registration<VfioPci<Running>>,
 }
 
-/// Makes the handler known to the orchestrator; [`None`] if live update is off.
-pub(crate) fn register() -> Result<Option<Registration<VfioPci>>> {
-    let registration = match HANDLER.register_for_module() {
+/// Makes the handlers known to the orchestrator; [`None`] if live update is off.
+pub(crate) fn register() -> Result<Option<Registered>> {
+    let idle = match IDLE.register_for_module() {
         Err(error) if error == EOPNOTSUPP => return Ok(None),
         result => result?,
     };
+    let running = RUNNING.register_for_module()?;
 
-    depend_on_pci(&HANDLER)?;
-    Ok(Some(registration))
+    depend_on_pci(&IDLE)?;
+    depend_on_pci(&RUNNING)?;
+    Ok(Some(Registered {
+        _idle: idle,
+        _running: running,
+    }))
+}
+
+/// What there is of a preserved file, until it is dropped.
+pub(crate) struct Kept<T> {
+    _device: PreservedDevice,
+    ser: Preserved<T>,
 }
 
 #[vtable]
-impl FileHandler for VfioPci {
-    const COMPATIBLE: &'static CStr = COMPATIBLE;
+impl<F: Format> FileHandler for VfioPci<F> {
+    const COMPATIBLE: &'static CStr = F::COMPATIBLE;
 
-    type State = KBox<Kept>;
+    type State = KBox<Kept<F::Ser>>;
 
     fn can_preserve(&self, file: &File) -> bool {
-        is_cdev_bound(file)
+        F::is_written()
+            && is_cdev_bound(file)
             && Device::from_file(file)
                 .is_some_and(|device| !device.is_virtual() && !device.is_intel_display())
     }
@@ -75,14 +95,14 @@ impl FileHandler for VfioPci {
     fn preserve(&self, file: &File) -> Result<Outgoing<Self::State>> {
         let device = Device::from_file(file).ok_or(EINVAL)?;
         let preserved = device.preserve()?;
-        let memory = Preserved::new(&DeviceSer::new(device.address()))?;
+        let ser = Preserved::new(F::describe(device))?;
 
         Ok(Outgoing {
-            data: memory.phys(),
+            data: ser.phys(),
             state: KBox::new(
                 Kept {
                     _device: preserved,
-                    _memory: memory,
+                    ser,
                 },
                 GFP_KERNEL,
             )?,
@@ -93,52 +113,59 @@ impl FileHandler for VfioPci {
         drop(outgoing);
     }
 
-    fn freeze(&self, file: &File, _data: &mut u64, _state: &mut Kept) -> Result {
+    fn freeze(&self, file: &File, _data: &mut u64, kept: &mut Kept<F::Ser>) -> Result {
         let device = Device::from_file(file).ok_or(EINVAL)?;
         let address = device.address();
         let locked = device.lock();
 
-        if locked.has_interrupts() {
-            pr_err!("{address}: cannot be frozen: its interrupts are still configured\n");
-            return Err(EINVAL);
+        if locked.is_leaving() {
+            pr_err!("{address}: cannot be frozen: it is being removed, or its driver is\n");
+            return Err(EBUSY);
         }
         if !locked.is_in_d0() {
             pr_err!("{address}: cannot be frozen: it is in a low-power state\n");
             return Err(EINVAL);
         }
-        locked.freeze();
-        Ok(())
+        F::freeze(&locked, kept.ser.get_mut()).inspect_err(|_| {
+            pr_err!("{address}: cannot be frozen: its interrupts are still configured\n");
+        })
     }
 
-    fn unfreeze(&self, file: &File, _data: u64, _state: &mut Kept) {
-        if let Some(device) = Device::from_file(file) {
-            device.lock().thaw();
-            pr_info!(
-                "{}: is its user's again as it was; nothing was lost\n",
-                device.address()
-            );
+    fn unfreeze(&self, file: &File, _data: u64, _kept: &mut Kept<F::Ser>) {
+        let Some(device) = Device::from_file(file) else {
+            return;
+        };
+        let locked = device.lock();
+        let address = device.address();
+        let lost = F::unfreeze(&locked);
+
+        pr_info!("{address}: is its user's again, as it was\n");
+        if lost.has_mappings() {
+            pr_warn!("{address}: mappings of its BARs by dma-bufs were lost, and have to be made again\n");
+        }
+        if lost.has_writes() {
+            pr_warn!("{address}: what was written to it by ioeventfds meanwhile was lost\n");
         }
     }
 
     fn retrieve(&self, data: u64) -> Result<ARef<File>> {
-        let ser: DeviceSer = take(data).inspect_err(|error| {
-            pr_err!("what the previous kernel says of a device at {data:#x} cannot be read ({error:?})\n");
-        })?;
-        let address = ser.address();
-        let Some(device) = Found::at(address) else {
-            pr_err!("{address}: cannot be retrieved: it is gone, or vfio-pci is not its driver\n");
-            return Err(ENODEV);
-        };
+        let ser = claim::<F>(data)?;
+        let address = F::address(&ser);
+        let result = open::<F>(&ser);
 
-        if !device.is_incoming() {
-            pr_err!("{address}: cannot be retrieved: it became an ordinary device\n");
-            return Err(ENODEV);
+        if result.as_ref().is_err_and(|error| *error == EAGAIN) {
+            // Its memory is free. Remember what it said.
+            F::waiting().lock().push((data, ser), GFP_KERNEL)?;
+            pr_warn!("{address}: cannot be retrieved before vfio-pci is its driver\n");
         }
-        device.open()
+        result
     }
 
     fn can_finish(&self, incoming: Incoming<'_>) -> bool {
-        matches!(incoming, Incoming::Retrieved(_))
+        match incoming {
+            Incoming::Retrieved(file) => F::can_finish(file),
+            Incoming::Waiting(_) | Incoming::Failed(_) => false,
+        }
     }
 
     fn finish(&self, incoming: Incoming<'_>) {
@@ -148,4 +175,33 @@ impl FileHandler for VfioPci {
             }
         }
     }
+}
+
+/// What the previous kernel says at `data`, or said when it was asked for before.
+fn claim<F: Format>(data: u64) -> Result<F::Ser> {
+    let mut waiting = F::waiting().lock();
+
+    if let Some(at) = waiting.iter().position(|(known, _)| *known == data) {
+        return Ok(waiting.remove(at)?.1);
+    }
+    take(data).inspect_err(|error| {
+        pr_err!(
+            "what the previous kernel says of a device at {data:#x} cannot be read ({error:?})\n"
+        );
+    })
+}
+
+/// Opens the device that `ser` says. `ENODEV` if it is gone or not what it was, `EAGAIN` if vfio-pci is
+/// not its driver yet.
+fn open<F: Format>(ser: &F::Ser) -> Result<ARef<File>> {
+    let address = F::address(ser);
+
+    if !is_incoming_at(address) {
+        pr_err!("{address}: cannot be retrieved: it is gone, or became an ordinary device\n");
+        return Err(ENODEV);
+    }
+    let device = Found::at(address).ok_or(EAGAIN)?;
+
+    F::take_over(&device, ser)?;
+    device.open()
 }

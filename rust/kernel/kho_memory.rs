@@ -25,45 +25,49 @@ use super::bindings;
 ///
 /// # Invariants
 ///
-/// The pointer came from `kho_alloc_preserve()` and is nobody else's.
-pub(crate) struct Preserved(NonNull<c_void>);
+/// The pointer came from `kho_alloc_preserve()`, is nobody else's, and there is a `T` behind it.
+pub(crate) struct Preserved<T>(NonNull<T>);
 
 // SAFETY: It owns the memory, which nothing ties to a thread.
-unsafe impl Send for Preserved {}
-// SAFETY: Nothing can be read or written through a shared reference.
-unsafe impl Sync for Preserved {}
+unsafe impl<T: Send> Send for Preserved<T> {}
+// SAFETY: Shared references give shared references to the value.
+unsafe impl<T: Sync> Sync for Preserved<T> {}
 
-impl Preserved {
-    /// Preserves a copy of `value`. May sleep.
+impl<T: IntoBytes + Immutable> Preserved<T> {
+    /// Preserves `value`. May sleep.
     ///
     /// `EINVAL` with KHO off, `ENOMEM`.
-    pub(crate) fn new<T: IntoBytes + Immutable>(value: &T) -> Result<Self> {
+    pub(crate) fn new(value: T) -> Result<Self> {
+        const { assert!(align_of::<T>() <= kernel::page::PAGE_SIZE) };
         // SAFETY: There is nothing to promise.
         let memory = from_err_ptr(unsafe { bindings::kho_alloc_preserve(size_of::<T>()) })?;
-        let memory = NonNull::new(memory).ok_or(ENOMEM)?;
-        let bytes = value.as_bytes();
+        let memory = NonNull::new(memory).ok_or(ENOMEM)?.cast::<T>();
 
-        // SAFETY: The memory is new and at least this long.
-        unsafe {
-            memory
-                .cast::<u8>()
-                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
-        }
+        // SAFETY: The memory is new, at least this long, and begins with a page.
+        unsafe { memory.write(value) };
         // INVARIANT: It came from there just now.
         Ok(Self(memory))
     }
+}
 
+impl<T> Preserved<T> {
     /// The physical address of the value.
     pub(crate) fn phys(&self) -> u64 {
         // SAFETY: By the type invariant, this is in the direct map.
-        unsafe { bindings::lu_vfio_phys(self.0.as_ptr()) }
+        unsafe { bindings::lu_vfio_phys(self.0.as_ptr().cast()) }
+    }
+
+    /// The value, to be changed.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        // SAFETY: By the type invariant.
+        unsafe { self.0.as_mut() }
     }
 }
 
-impl Drop for Preserved {
+impl<T> Drop for Preserved<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr()) };
+        // SAFETY: By the type invariant. Values are plain bytes, with nothing to drop.
+        unsafe { bindings::kho_unpreserve_free(self.0.as_ptr().cast()) };
     }
 }
 

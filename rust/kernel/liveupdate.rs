@@ -216,7 +216,8 @@ pub(crate) trait FileHandler: Send + Sync + Sized + 'static {
     /// Makes a file from what the previous kernel's handler saved.
     ///
     /// Called at most once for each `data`, which is input and must be checked. After an error
-    /// nobody asks again: free what can be freed.
+    /// nobody asks again: free what can be freed. The exception is [`EAGAIN`], for what is not there
+    /// yet: userspace may ask again, and so `data` must mean the same then.
     fn retrieve(&self, data: u64) -> Result<ARef<File>>;
 
     /// Says whether [`finish`](Self::finish) may be called now. The default is yes.

@@ -13,4 +13,6 @@ pub(crate) mod kho_memory;
 )]
 pub(crate) mod liveupdate;
 mod pci_address;
+#[allow(dead_code, reason = "the built-in half uses all of it")]
+pub(crate) mod sync;
 pub(crate) mod vfio;

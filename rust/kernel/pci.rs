@@ -31,6 +31,30 @@ const ARI_FORWARDING: u16 = bindings::PCI_EXP_DEVCTL2_ARI as u16;
 /// The offset of the command register in configuration space.
 const COMMAND: u16 = bindings::PCI_COMMAND as u16;
 
+/// What is to become of a preserved device when nothing can stop the kexec any more.
+///
+/// C counterpart: `enum pci_liveupdate_jump`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Jump {
+    /// It goes on.
+    Leave = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_LEAVE,
+    /// It is kept from reaching memory and from interrupting.
+    Stop = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_STOP,
+    /// The same, and it is reset if that is possible.
+    Reset = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_RESET,
+}
+
+impl Jump {
+    /// What C says. What it does not say is to go on.
+    pub(crate) fn new(raw: u32) -> Self {
+        [Self::Stop, Self::Reset]
+            .into_iter()
+            .find(|jump| *jump as u32 == raw)
+            .unwrap_or(Self::Leave)
+    }
+}
+
 /// A PCI device, or a bridge.
 ///
 /// C counterpart: `struct pci_dev`.
@@ -220,14 +244,30 @@ impl Device {
         self.field(|state| unsafe { &raw mut (*state).needs_reset })
     }
 
-    /// Whether it is to be idle in the next kernel.
-    pub(crate) fn reset_at_jump(&self) -> &Atomic<bool> {
+    /// Whether the previous kernel left it doing what it did.
+    pub(crate) fn running(&self) -> &Atomic<bool> {
         // SAFETY: `field` passes a valid pointer.
-        self.field(|state| unsafe { &raw mut (*state).reset_at_jump })
+        self.field(|state| unsafe { &raw mut (*state).running })
+    }
+
+    /// What is to become of it at the kexec.
+    pub(crate) fn at_jump(&self) -> Jump {
+        // SAFETY: `field` passes a valid pointer.
+        let at_jump = self.field(|state| unsafe { &raw mut (*state).at_jump });
+
+        Jump::new(at_jump.load(Relaxed))
+    }
+
+    /// Decides what is to become of it at the kexec.
+    pub(crate) fn set_at_jump(&self, jump: Jump) {
+        // SAFETY: `field` passes a valid pointer.
+        let at_jump = self.field(|state| unsafe { &raw mut (*state).at_jump });
+
+        at_jump.store(jump as u32, Relaxed);
     }
 }
 
-/// A PCI device whose lock is held, and that nobody drives.
+/// A PCI device whose lock is held: drivers neither come nor go.
 pub(crate) struct Locked<'a>(&'a Device);
 
 impl<'a> Locked<'a> {
@@ -235,8 +275,8 @@ impl<'a> Locked<'a> {
     ///
     /// # Safety
     ///
-    /// As for [`Device::from_raw`]. For `'a` the lock of the device is held and nobody drives it: it has no
-    /// driver yet, or its driver was shut down.
+    /// As for [`Device::from_raw`]. For `'a` the lock of the device is held, and its driver, if it has one, does
+    /// nothing with it.
     pub(crate) unsafe fn from_raw(raw: *mut bindings::pci_dev) -> Self {
         // SAFETY: By the caller's promise.
         Self(unsafe { Device::from_raw(raw) })
@@ -252,8 +292,31 @@ impl<'a> Locked<'a> {
     /// `ENOTTY` if there is no way to reset it without others. C counterpart:
     /// `pci_reset_function_locked()`.
     pub(crate) fn reset(&self) -> Result {
+        // Userspace must not see it, nor write to it, half-way; a reset of the bus is one of the bridge.
+        let _bridge = self.0.upstream_bridge().map(ConfigAccess::block);
+        let _device = ConfigAccess::block(self.0);
+
         // SAFETY: By the promise made to `from_raw`.
         to_result(unsafe { bindings::pci_reset_function_locked(self.0.as_raw()) })
+    }
+}
+
+/// That userspace waits with access to the configuration space of a device, until this is dropped.
+struct ConfigAccess<'a>(&'a Device);
+
+impl<'a> ConfigAccess<'a> {
+    /// May sleep.
+    fn block(device: &'a Device) -> Self {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_cfg_access_lock(device.as_raw()) };
+        Self(device)
+    }
+}
+
+impl Drop for ConfigAccess<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; this was blocked above.
+        unsafe { bindings::pci_cfg_access_unlock(self.0.as_raw()) };
     }
 }
 

@@ -18,6 +18,7 @@ use kernel::types::NotThreadSafe;
 use kernel::types::Opaque;
 
 use crate::abi::pci::Address;
+use crate::abi::vfio_pci::MAX_VECTORS;
 
 use super::bindings;
 use super::liveupdate::FileHandler;
@@ -95,12 +96,6 @@ impl Device {
         })
     }
 
-    /// Whether the previous kernel preserved it and nobody has finished it.
-    pub(crate) fn is_incoming(&self) -> bool {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::pci_liveupdate_is_incoming(self.pci()) }
-    }
-
     /// Ends the live update of the device and of what is above it. May sleep.
     pub(crate) fn finish(&self) {
         // SAFETY: By the type invariant.
@@ -163,11 +158,37 @@ pub(crate) struct Locked<'a> {
     _not_send: NotThreadSafe,
 }
 
+/// Interrupts that are configured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupts {
+    /// None.
+    None,
+    /// Those that can be masked, and that the device then remembers: messages by MSI-X, or a line.
+    Maskable,
+    /// Others, of which this is the name.
+    Other(&'static str),
+}
+
+/// What of a device could not be given back to its user.
+pub(crate) struct Lost(u32);
+
+impl Lost {
+    /// Mappings of its BARs through dma-bufs.
+    pub(crate) fn has_mappings(&self) -> bool {
+        self.0 & bindings::lu_vfio_lost_LU_VFIO_LOST_DMABUFS != 0
+    }
+
+    /// Writes to it by ioeventfds, if there were any meanwhile.
+    pub(crate) fn has_writes(&self) -> bool {
+        self.0 & bindings::lu_vfio_lost_LU_VFIO_LOST_IOEVENTFDS != 0
+    }
+}
+
 impl Locked<'_> {
-    /// Whether any interrupts are configured.
-    pub(crate) fn has_interrupts(&self) -> bool {
+    /// Whether someone waits for the device to be given up.
+    pub(crate) fn is_leaving(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::lu_vfio_pci_has_interrupts(self.device.as_raw()) }
+        unsafe { bindings::lu_vfio_pci_is_leaving(self.device.as_raw()) }
     }
 
     /// Whether it is fully powered.
@@ -176,24 +197,100 @@ impl Locked<'_> {
         unsafe { bindings::lu_vfio_pci_is_in_d0(self.device.as_raw()) }
     }
 
-    /// Takes the device away from its user: file operations give `EIO`, mappings of its memory and
-    /// dma-bufs are gone. It is reset when the kexec can no longer be given up.
-    pub(crate) fn freeze(&self) {
+    /// Whether VFIO resets it when it is closed.
+    pub(crate) fn reset_works(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe {
-            bindings::lu_vfio_pci_freeze(self.device.as_raw());
-            bindings::pci_liveupdate_reset_at_jump(self.device.pci(), true);
+        unsafe { bindings::lu_vfio_pci_reset_works(self.device.as_raw()) }
+    }
+
+    /// The interrupts that its user has configured.
+    pub(crate) fn interrupts(&self) -> Interrupts {
+        // SAFETY: By the type invariants.
+        let irqs = unsafe { bindings::lu_vfio_pci_interrupts(self.device.as_raw()) };
+
+        match irqs {
+            bindings::lu_vfio_irqs_LU_VFIO_IRQS_NONE => Interrupts::None,
+            bindings::lu_vfio_irqs_LU_VFIO_IRQS_MSIX | bindings::lu_vfio_irqs_LU_VFIO_IRQS_INTX => {
+                Interrupts::Maskable
+            }
+            bindings::lu_vfio_irqs_LU_VFIO_IRQS_MSI => Interrupts::Other("MSI"),
+            _ => Interrupts::Other("INTx without a switch"),
         }
     }
 
-    /// Undoes [`freeze`](Self::freeze).
-    pub(crate) fn thaw(&self) {
+    /// Masks the interrupts. Notes in `pending` which vectors interrupted without their user having
+    /// seen it, and returns how many bits may be set.
+    pub(crate) fn mask(&self, pending: &mut [u64; MAX_VECTORS / 64]) -> u32 {
+        // SAFETY: By the type invariants; the bitmap is as long as the function expects.
+        unsafe { bindings::lu_vfio_pci_mask(self.device.as_raw(), pending.as_mut_ptr().cast()) }
+    }
+
+    /// Undoes [`mask`](Self::mask). What is pending comes now.
+    pub(crate) fn unmask(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::lu_vfio_pci_unmask(self.device.as_raw()) };
+    }
+
+    /// Takes the device away from its user: file operations give `EIO`, mappings of its memory and
+    /// dma-bufs are gone. `jump` happens to it when the kexec can no longer be given up.
+    pub(crate) fn freeze(&self, jump: Jump) {
         // SAFETY: By the type invariants.
         unsafe {
-            bindings::pci_liveupdate_reset_at_jump(self.device.pci(), false);
-            bindings::lu_vfio_pci_thaw(self.device.as_raw());
+            bindings::lu_vfio_pci_freeze(self.device.as_raw());
+            bindings::pci_liveupdate_at_jump(self.device.pci(), jump as u32);
         }
     }
+
+    /// Undoes [`freeze`](Self::freeze), and returns what could not be undone.
+    pub(crate) fn thaw(&self) -> Lost {
+        // SAFETY: By the type invariants.
+        unsafe {
+            bindings::pci_liveupdate_at_jump(
+                self.device.pci(),
+                bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_LEAVE,
+            );
+            Lost(bindings::lu_vfio_pci_thaw(self.device.as_raw()))
+        }
+    }
+
+    /// Prepares a device that runs for being opened, which must not have happened yet: it will not be
+    /// reset, and events are raised for the vectors in `pending`, of which `nr_vectors` are input.
+    pub(crate) fn take_over(
+        &self,
+        reset_works: bool,
+        pending: &[u64; MAX_VECTORS / 64],
+        nr_vectors: u32,
+    ) -> Result {
+        // SAFETY: By the type invariants; the bitmap is as long as the function expects, which looks at
+        // no more bits than that.
+        to_result(unsafe {
+            bindings::lu_vfio_pci_take_over(
+                self.device.as_raw(),
+                reset_works,
+                pending.as_ptr().cast(),
+                nr_vectors,
+            )
+        })
+    }
+}
+
+/// What happens to a frozen device when the kexec can no longer be given up.
+///
+/// C counterpart: `enum pci_liveupdate_jump`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Jump {
+    /// It is kept from reaching memory and from interrupting.
+    Stop = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_STOP,
+    /// The same, and it is reset if that is possible.
+    Reset = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_RESET,
+}
+
+/// Whether there is a device at `address` that the previous kernel preserved and nobody has finished,
+/// whatever its driver is.
+pub(crate) fn is_incoming_at(address: Address) -> bool {
+    // SAFETY: There is nothing to promise.
+    unsafe { bindings::lu_vfio_is_incoming_at(address.domain, address.bdf) }
 }
 
 impl Drop for Locked<'_> {

@@ -28,6 +28,8 @@ pub enum State {
     Unusable,
     /// All endpoints that needed it are finished.
     Finished,
+    /// It was removed from the running system.
+    Gone,
 }
 
 impl Device {
@@ -91,8 +93,19 @@ impl<S: DerefMut<Target = [Device]>> Table<S> {
 
     /// Gives up on the device at `address`, which turned out not to be what the previous kernel says.
     pub fn reject(&mut self, address: Address) {
+        self.set(address, State::Unusable);
+    }
+
+    /// Notes that the device at `address` was removed. What is found there later is another one.
+    pub fn remove(&mut self, address: Address) {
+        if let Some(State::Kept(_)) = self.state(address) {
+            self.set(address, State::Gone);
+        }
+    }
+
+    fn set(&mut self, address: Address, state: State) {
         if let Some(device) = self.position(address).and_then(|at| self.0.get_mut(at)) {
-            device.state = State::Unusable;
+            device.state = state;
         }
     }
 

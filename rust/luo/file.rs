@@ -290,6 +290,8 @@ impl IncomingFile {
                 };
                 Ok(file)
             }
+            // The handler has taken nothing: what it needs is not there yet.
+            Err(error) if error == EAGAIN => Err(error),
             Err(error) => {
                 self.stage = Stage::Failed(error);
                 Err(error)

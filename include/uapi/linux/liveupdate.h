@@ -222,7 +222,10 @@ struct liveupdate_session_preserve_fd {
  *  - EMFILE: no descriptor is to be had.
  *  - ENOENT: no file in this session has this token, or the session is
  *    finished.
- *  - Others from the handler, once and for all. That of memfds has EOPNOTSUPP
+ *  - EAGAIN: the file needs something that is not there yet; nothing has
+ *    changed. For a PCI device that is vfio-pci as its driver.
+ *  - Others from the handler, once and for all. That of PCI devices has ENODEV
+ *    for one that is gone, or that became an ordinary one. That of memfds has EOPNOTSUPP
  *    for seals it does not know, ENOMEM, EIO for pages that cannot be had back,
  *    and EINVAL for a description of them that makes no sense.
  */

@@ -18,6 +18,7 @@ use crate::kernel::c_abi::as_declared;
 use crate::kernel::c_abi::to_errno;
 use crate::kernel::pci::Bus;
 use crate::kernel::pci::Device;
+use crate::kernel::pci::Jump;
 use crate::kernel::pci::Locked;
 
 use super::hooks;
@@ -30,7 +31,9 @@ as_declared!(
     pci_liveupdate_unpreserve,
     pci_liveupdate_finish,
     pci_liveupdate_is_incoming,
-    pci_liveupdate_reset_at_jump,
+    pci_liveupdate_at_jump,
+    pci_liveupdate_set_running,
+    pci_liveupdate_is_running,
     pci_liveupdate_setup_device,
     pci_liveupdate_cleanup_device,
     pci_liveupdate_preserve_bus_numbers,
@@ -89,13 +92,30 @@ unsafe extern "C" fn pci_liveupdate_is_incoming(device: *mut bindings::pci_dev) 
     super::is_incoming(unsafe { Device::from_raw(device) })
 }
 
-/// Has a device reset when nothing can stop the kexec any more, or not.
+/// Decides what is to become of a device at the kexec.
 #[no_mangle]
-unsafe extern "C" fn pci_liveupdate_reset_at_jump(device: *mut bindings::pci_dev, reset: bool) {
+unsafe extern "C" fn pci_liveupdate_at_jump(
+    device: *mut bindings::pci_dev,
+    jump: bindings::pci_liveupdate_jump,
+) {
+    // SAFETY: The caller has a reference to the device.
+    unsafe { Device::from_raw(device) }.set_at_jump(Jump::new(jump));
+}
+
+/// Notes whether a device is to be taken over as it runs.
+#[no_mangle]
+unsafe extern "C" fn pci_liveupdate_set_running(device: *mut bindings::pci_dev, running: bool) {
     // SAFETY: The caller has a reference to the device.
     let device = unsafe { Device::from_raw(device) };
 
-    device.reset_at_jump().store(reset, Relaxed);
+    device.running().store(running, Relaxed);
+}
+
+/// Whether a device is to be taken over as it runs.
+#[no_mangle]
+unsafe extern "C" fn pci_liveupdate_is_running(device: *mut bindings::pci_dev) -> bool {
+    // SAFETY: The caller has a reference to the device.
+    unsafe { Device::from_raw(device) }.running().load(Relaxed)
 }
 
 /// See [`hooks::set_up`].
@@ -108,7 +128,7 @@ unsafe extern "C" fn pci_liveupdate_setup_device(device: *mut bindings::pci_dev)
 /// See [`hooks::clean_up`].
 #[no_mangle]
 unsafe extern "C" fn pci_liveupdate_cleanup_device(device: *mut bindings::pci_dev) {
-    // SAFETY: The PCI core has not freed the device yet.
+    // SAFETY: The PCI core is removing the device, and has a reference to it.
     hooks::clean_up(unsafe { Device::from_raw(device) });
 }
 
@@ -163,14 +183,15 @@ unsafe extern "C" fn pci_liveupdate_may_bind(
 
 /// See [`hooks::prepare_probe`].
 #[no_mangle]
-unsafe extern "C" fn pci_liveupdate_prepare_probe(device: *mut bindings::pci_dev) {
-    // SAFETY: The driver core has locked the device in order to bind its first driver.
-    hooks::prepare_probe(&unsafe { Locked::from_raw(device) });
+unsafe extern "C" fn pci_liveupdate_prepare_probe(device: *mut bindings::pci_dev) -> c_int {
+    // SAFETY: The driver core has locked the device, which has no driver yet.
+    to_errno(hooks::prepare_probe(&unsafe { Locked::from_raw(device) }))
 }
 
 /// See [`hooks::shut_down`].
 #[no_mangle]
 unsafe extern "C" fn pci_liveupdate_shutdown(device: *mut bindings::pci_dev) -> bool {
-    // SAFETY: The driver core has locked the device, and shut its driver down.
+    // SAFETY: The driver core has locked the device, and its driver has been told to shut it down or,
+    // as it is preserved, has taken it away from its user.
     hooks::shut_down(&unsafe { Locked::from_raw(device) })
 }

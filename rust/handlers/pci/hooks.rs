@@ -8,6 +8,7 @@ use kernel::sync::atomic::Relaxed;
 
 use crate::kernel::pci::Bus;
 use crate::kernel::pci::Device;
+use crate::kernel::pci::Jump;
 use crate::kernel::pci::Locked;
 
 use super::DEVICES;
@@ -58,8 +59,19 @@ pub(super) fn make_ordinary(device: &Device) {
     );
 }
 
-/// Says so if `device` goes that should not.
+/// Notes that `device` goes. What is found in its place later is another one.
 pub(super) fn clean_up(device: &Device) {
+    if super::is_incoming(device) {
+        let _state = STATE.lock();
+
+        if let Ok(table) = DEVICES.incoming() {
+            table.get().lock().remove(device);
+        }
+        pr_warn!(
+            "PCI: {}: goes away before anyone took it over\n",
+            device.address()
+        );
+    }
     if device.slot().load(Relaxed) != 0 {
         pr_warn!(
             "PCI: {}: goes away, though it is preserved for the next kernel\n",
@@ -123,19 +135,28 @@ pub(super) fn may_bind(device: &Device, can_liveupdate: bool) -> bool {
 }
 
 /// Resets `device` if nobody knows what it is doing. Called before a driver gets it.
-pub(super) fn prepare_probe(device: &Locked<'_>) {
-    let address = device.device().address();
+///
+/// `ENODEV` if it cannot be: whoever had it a bus master would have it write where it did before.
+pub(super) fn prepare_probe(locked: &Locked<'_>) -> Result {
+    let device = locked.device();
+    let address = device.address();
+    // All preserved files are finished, and nobody asked for this device.
+    let is_left_over = device.incoming().load(Relaxed) && !super::is_incoming(device);
 
-    if !device.device().needs_reset().load(Relaxed) {
-        return;
+    if !device.needs_reset().load(Relaxed) && !is_left_over {
+        return Ok(());
     }
-    device.device().needs_reset().store(false, Relaxed);
-    match device.reset() {
-        Ok(()) => pr_info!("PCI: {address}: reset, for it may have been running\n"),
-        Err(error) => pr_warn!(
-            "PCI: {address}: may still be running, and cannot be reset ({error:?}); it was kept from reaching memory\n"
-        ),
-    }
+    device.clear_master();
+    locked.reset().map_err(|error| {
+        pr_err!(
+            "PCI: {address}: gets no driver: it may still be running, and cannot be reset ({error:?}). Remove and rescan it to use it all the same\n"
+        );
+        ENODEV
+    })?;
+    pr_info!("PCI: {address}: was reset, for it may have been running\n");
+    device.needs_reset().store(false, Relaxed);
+    device.incoming().store(false, Relaxed);
+    Ok(())
 }
 
 /// Shuts `device` down for the next kernel, if it is preserved. Returns whether it is.
@@ -147,21 +168,25 @@ pub(super) fn shut_down(device: &Locked<'_>) -> bool {
     if device.device().slot().load(Relaxed) == 0 {
         return false;
     }
-    if device.device().reset_at_jump().load(Relaxed) {
-        make_idle(device);
+    match device.device().at_jump() {
+        Jump::Leave => {}
+        Jump::Stop => stop(device.device()),
+        Jump::Reset => {
+            stop(device.device());
+            if let Err(error) = device.reset() {
+                let address = device.device().address();
+
+                pr_info!("PCI: {address}: is handed over without a reset ({error:?})\n");
+            }
+            // The reset has restored what was enabled, lines among it.
+            stop(device.device());
+        }
     }
     true
 }
 
-/// Has a device neither reach memory nor interrupt, with a reset if that is possible.
-fn make_idle(device: &Locked<'_>) {
-    let address = device.device().address();
-
-    device.device().clear_master();
-    if let Err(error) = device.reset() {
-        pr_info!("PCI: {address}: is handed over without a reset ({error:?})\n");
-    }
-    // The reset has restored what was enabled.
-    device.device().clear_master();
-    device.device().disable_intx();
+/// Keeps a device from reaching memory, and so from sending messages, and from asserting a line.
+fn stop(device: &Device) {
+    device.clear_master();
+    device.disable_intx();
 }

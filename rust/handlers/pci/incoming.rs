@@ -78,7 +78,7 @@ impl Table {
 
         match self.0.state(address) {
             None | Some(State::Finished) => {}
-            Some(State::Unusable) => super::hooks::make_ordinary(device),
+            Some(State::Unusable | State::Gone) => super::hooks::make_ordinary(device),
             Some(State::Kept(_)) => match objection(device) {
                 None => {
                     device.was_incoming().store(true, Relaxed);
@@ -92,6 +92,12 @@ impl Table {
                 }
             },
         }
+    }
+
+    /// Notes that `device` is removed.
+    pub(super) fn remove(&mut self, device: &Device) {
+        self.0.remove(device.address());
+        device.incoming().store(false, Relaxed);
     }
 
     /// Notes that `device` is finished, and one use of each bridge above it.

@@ -79,6 +79,20 @@ fn an_endpoint_is_finished_at_once_whatever_its_count_says() {
 }
 
 #[test]
+fn what_is_found_where_a_device_was_removed_is_another_one() {
+    let mut table = table(&[entry(0, 8, 1), entry(0, 16, 1)]);
+
+    table.finish(at(0, 16), true);
+    for bdf in [8, 16, 24] {
+        table.remove(at(0, bdf));
+    }
+    assert_eq!(table.state(at(0, 8)), Some(State::Gone));
+    assert_eq!(table.state(at(0, 16)), Some(State::Finished));
+    assert_eq!(table.state(at(0, 24)), None);
+    assert_eq!(table.finish(at(0, 8), true), None);
+}
+
+#[test]
 fn a_rejected_device_cannot_be_finished() {
     let mut table = table(&[entry(0, 8, 1)]);
 

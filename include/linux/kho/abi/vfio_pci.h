@@ -36,4 +36,45 @@ struct vfio_pci_core_device_ser {
 	u16 bdf;
 } __packed;
 
+/**
+ * DOC: Running VFIO PCI devices
+ *
+ * With %VFIO_PCI_LUO_RUNNING_COMPATIBLE the data is the physical address of a
+ * &struct vfio_pci_running_ser. The device is handed over as it runs: it was not
+ * reset, and its registers are what they were. It does not reach memory (Bus
+ * Master Enable is off); MSI-X vectors are masked all together, or INTx is
+ * disabled. Its new owner finds both off, and switches them on.
+ *
+ * This is of this implementation alone. First in 7.3.
+ */
+
+/* The compatible string of the file handler. */
+#define VFIO_PCI_LUO_RUNNING_COMPATIBLE	"vfio-pci-running-v1"
+
+/* Most vectors that MSI-X knows. */
+#define VFIO_PCI_LUO_MAX_VECTORS	2048
+
+/* The device can be reset on its own. */
+#define VFIO_PCI_LUO_RESET_WORKS	(1 << 0)
+
+/**
+ * struct vfio_pci_running_ser - The running device of a file.
+ * @domain:     The number of its domain, or segment.
+ * @bdf:        Bus in the upper 8 bits, device in the next 5, function in the last 3.
+ * @flags:      VFIO_PCI_LUO_RESET_WORKS, or 0.
+ * @nr_vectors: How many bits of @pending may be set.
+ * @reserved:   0.
+ * @pending:    A bit for each MSI-X vector, the first in the lowest of the first
+ *              word: it interrupted, and its user has not been told or has not
+ *              looked.
+ */
+struct vfio_pci_running_ser {
+	u32 domain;
+	u16 bdf;
+	u16 flags;
+	u32 nr_vectors;
+	u32 reserved;
+	u64 pending[VFIO_PCI_LUO_MAX_VECTORS / 64];
+};
+
 #endif /* _LINUX_KHO_ABI_VFIO_PCI_H */
