@@ -154,6 +154,19 @@ static inline long pci_config(const char *bdf, unsigned int offset,
 	return done == (ssize_t)length ? (long)value : -EIO;
 }
 
+static inline int pci_set_config(const char *bdf, unsigned int offset,
+				 __u16 value)
+{
+	int fd = pci_open(bdf, "config", O_WRONLY);
+	ssize_t done;
+
+	if (fd < 0)
+		return fd;
+	done = syscall(__NR_pwrite64, fd, &value, sizeof(value), offset);
+	close(fd);
+	return done == sizeof(value) ? 0 : -EIO;
+}
+
 static inline bool pci_is_bus_master(const char *bdf)
 {
 	long command = pci_config(bdf, PCI_COMMAND, 2);
@@ -161,7 +174,7 @@ static inline bool pci_is_bus_master(const char *bdf)
 	return command >= 0 && command & PCI_COMMAND_MASTER;
 }
 
-/* The number of a PCI capability's register, or -errno. */
+/* Where a capability is in configuration space, or -errno. */
 static inline int pci_find_capability(const char *bdf, unsigned int id)
 {
 	long at = pci_config(bdf, PCI_CAPABILITY_LIST, 1);
@@ -173,6 +186,23 @@ static inline int pci_find_capability(const char *bdf, unsigned int id)
 		at = pci_config(bdf, at + PCI_CAP_LIST_NEXT, 1);
 	}
 	return at < 0 ? at : -ENOENT;
+}
+
+/* The same, of an extended capability. */
+static inline int pci_find_ext_capability(const char *bdf, unsigned int id)
+{
+	unsigned int at = PCI_CFG_SPACE_SIZE;
+
+	for (int i = 0; i < 256 && at; i++) {
+		long header = pci_config(bdf, at, 4);
+
+		if (header < 0)
+			return header;
+		if (PCI_EXT_CAP_ID(header) == id)
+			return at;
+		at = PCI_EXT_CAP_NEXT(header);
+	}
+	return -ENOENT;
 }
 
 /* The first entry of a directory whose name begins so. */
@@ -708,18 +738,23 @@ static inline bool nvme_is_alive(const struct vfio *nvme)
 	return version >> 16 == 1;
 }
 
-static inline int nvme_open(struct vfio *nvme, const char *bdf)
+static inline int nvme_start(struct vfio *nvme)
 {
-	int err = vfio_open(nvme, bdf);
+	int err = vfio_set_bus_master(nvme->fd);
 
-	if (!err)
-		err = vfio_set_bus_master(nvme->fd);
 	if (err)
 		return err;
 	nvme->bar = vfio_map_bar(nvme->fd, 0);
 	if (!nvme->bar)
 		return -errno;
 	return nvme_is_alive(nvme) ? 0 : -EIO;
+}
+
+static inline int nvme_open(struct vfio *nvme, const char *bdf)
+{
+	int err = vfio_open(nvme, bdf);
+
+	return err ? err : nvme_start(nvme);
 }
 
 #endif /* SELFTESTS_LIVEUPDATE_VFIO_H */

@@ -33,6 +33,9 @@ const PRESERVE_CASES: usize = 11;
 /// The cases in selftests/liveupdate/vfio_abort.c.
 const ABORT_CASES: usize = 2;
 
+/// The cases in selftests/liveupdate/vfio_bridges.c.
+const BRIDGES_CASES: usize = 3;
+
 /// The cases in selftests/liveupdate/vfio_retrieve.c, and the devices that they take besides the first three.
 const RETRIEVE_CASES: usize = 12;
 const MORE_DEVICES: u8 = 7;
@@ -98,6 +101,17 @@ fn preserved_devices_are_for_their_owners_only() -> TestResult {
     let devices =
         (MORE..MORE + MORE_DEVICES).fold(devices, |devices, slot| devices.with(slot, Device::Edu));
     live_update(name, "vfio_retrieve", devices, RETRIEVE_CASES).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn bridges_above_a_preserved_device_route_as_before() -> TestResult {
+    let name = "bridges_above_a_preserved_device_route_as_before";
+    let devices = Devices::behind_iommu()
+        .with(NVME, Device::Nvme(0))
+        .with(MORE, Device::Nvme(0));
+    live_update(name, "vfio_bridges", devices, BRIDGES_CASES).run()?;
     Ok(())
 }
 
