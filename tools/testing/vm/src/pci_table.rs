@@ -10,6 +10,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 
+use crate::acpi::ECAM;
 use crate::gdb::Debugger;
 use crate::handover::Handover;
 
@@ -55,6 +56,19 @@ impl Bdf {
     /// The number of its bus.
     pub fn bus(self) -> u8 {
         (self.bdf >> 8) as u8
+    }
+
+    /// The physical address of its configuration space, on a q35.
+    fn config_space(self) -> u64 {
+        ECAM + (u64::from(self.bdf) << 12)
+    }
+
+    /// Has it reach memory on its own, if it has anything to do there, as only an operating system can.
+    pub fn make_bus_master(self, debugger: &mut Debugger) -> Result<()> {
+        const COMMAND: u64 = 4;
+        const MEMORY_AND_MASTER: u16 = 6;
+        let at = self.config_space() + COMMAND;
+        debugger.write_physical(at, &MEMORY_AND_MASTER.to_le_bytes())
     }
 
     fn to_bytes(self) -> [u8; 6] {
