@@ -71,6 +71,32 @@ impl Bdf {
         debugger.write_physical(at, &MEMORY_AND_MASTER.to_le_bytes())
     }
 
+    /// Takes out what is behind it, which must be a port of a slot that can be powered off.
+    pub fn unplug(self, debugger: &mut Debugger) -> Result<()> {
+        const PCI_EXPRESS: u8 = 0x10;
+        const SLOT_CONTROL: u64 = 0x18;
+        const INDICATOR_AND_POWER_OFF: u16 = 0x0700;
+        let at = self.config_space() + self.capability(debugger, PCI_EXPRESS)? + SLOT_CONTROL;
+        debugger.write_physical(at, &INDICATOR_AND_POWER_OFF.to_le_bytes())
+    }
+
+    /// Where a capability is in its configuration space.
+    fn capability(self, debugger: &mut Debugger, id: u8) -> Result<u64> {
+        const FIRST: u64 = 0x34;
+        const MOST: usize = 48;
+        let mut link = self.config_space() + FIRST;
+        for _ in 0..MOST {
+            let at = debugger.read_physical(link, 1)?[0];
+            ensure!(at != 0, "{self} has no capability {id:#x}");
+            let found = self.config_space() + u64::from(at);
+            if debugger.read_physical(found, 1)?[0] == id {
+                return Ok(at.into());
+            }
+            link = found + 1;
+        }
+        anyhow::bail!("the list of {self}'s capabilities does not end")
+    }
+
     fn to_bytes(self) -> [u8; 6] {
         let mut bytes = [0; 6];
         bytes[..4].copy_from_slice(&self.domain.to_le_bytes());
