@@ -7,12 +7,15 @@
 
 use crate::acpi;
 
-/// What the IOMMU and the interrupt controller take to translate DMA and interrupts in software.
-const MACHINE: [&str; 4] = [
+/// What it takes to translate DMA and interrupts in software, and to have slots of root ports looked after by
+/// the kernel, as it is on real hosts, and not by the firmware.
+const MACHINE: [&str; 6] = [
     "-machine",
     "q35,kernel-irqchip=split",
     "-device",
     "intel-iommu,intremap=on,caching-mode=on",
+    "-global",
+    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
 ];
 
 /// A q35 machine with an IOMMU.
