@@ -412,6 +412,14 @@ static inline volatile unsigned char *vfio_map_bar(int fd, unsigned int index)
 	return map == MAP_FAILED ? NULL : map;
 }
 
+/* Resets a device by its bus, and with it all others there. */
+static inline int vfio_hot_reset(int fd)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+
+	return lu_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
+}
+
 /* Makes a dma-buf of the first page of a BAR. */
 static inline int vfio_export_bar(int fd, unsigned int index)
 {

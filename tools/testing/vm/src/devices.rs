@@ -35,6 +35,8 @@ pub enum Device {
     Edu,
     /// A PCIe switch, with a downstream port for each of these devices.
     Switch(Vec<Device>),
+    /// Two edu devices, as functions of one slot: what resets one of them by their bus resets the other.
+    TwoEdus,
     /// BARs to read and write; neither DMA nor interrupts.
     TestDevice,
     /// An NVMe disk that forgets what is written to it. It can reset itself, and has so many virtual functions.
@@ -110,6 +112,12 @@ impl Devices {
         match device {
             Device::Room(_) => {}
             Device::Edu => self.add(format!("edu,bus={bus}")),
+            Device::TwoEdus => {
+                // Whoever scans a slot starts with function 0, so that one comes last.
+                for function in [1, 0] {
+                    self.add(format!("edu,bus={bus},addr=0.{function},multifunction=on"));
+                }
+            }
             Device::TestDevice => self.add(format!("pci-testdev,bus={bus}")),
             Device::Nvme(functions) => self.put_nvme(slot, functions, bus),
             Device::Switch(devices) => {

@@ -115,6 +115,15 @@ fn bridges_above_a_preserved_device_route_as_before() -> TestResult {
     Ok(())
 }
 
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn a_preserved_device_is_not_reset_by_its_bus() -> TestResult {
+    let name = "a_preserved_device_is_not_reset_by_its_bus";
+    let devices = Devices::behind_iommu().with(EDU, Device::TwoEdus);
+    live_update(name, "vfio_siblings", devices, 1).run()?;
+    Ok(())
+}
+
 /// Has a kernel number the buses anew, as firmware may do that did not number them.
 const ASSIGN_BUSES: &str = "pci=assign-busses";
 
