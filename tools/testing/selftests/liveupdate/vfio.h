@@ -257,6 +257,32 @@ static inline bool pci_find(unsigned int slot, unsigned int id,
 	return pci_find_behind(port, id, name);
 }
 
+#define PCI_RESCAN	"/sys/bus/pci/rescan"
+
+/* Has devices looked for over and over, by a process to be ended by its id. */
+static inline pid_t pci_keep_rescanning(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	/* What it has open nobody else has to wait for. */
+	syscall(__NR_close_range, 3U, ~0U, 0U);
+	while (lu_write_text(PCI_RESCAN, "1"))
+		;
+	_exit(1);
+}
+
+/* Whether it was still at it. */
+static inline bool pci_stop_rescanning(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL;
+}
+
 static inline bool pci_has_driver(const char *bdf, const char *driver)
 {
 	char target[PCI_PATH];

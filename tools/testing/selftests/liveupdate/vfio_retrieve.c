@@ -26,6 +26,7 @@ static const struct {
 	{ "removed", SLOT_MORE + 2, ID_EDU },
 	{ "rebound", SLOT_MORE + 3, ID_EDU },
 	{ "again", SLOT_MORE + 4, ID_EDU },
+	{ "found-again", SLOT_MORE + 9, ID_EDU },
 	{ "killed-early", SLOT_MORE + 5, ID_EDU },
 	{ "killed-retrieved", SLOT_MORE + 6, ID_EDU },
 	{ "killed-driving", SLOT_MORE + 7, ID_EDU },
@@ -246,11 +247,15 @@ TEST_F(path, a_device_goes_on_with_the_memfd_that_came_with_it)
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	struct pci_name name;
 	struct vfio edu;
+	pid_t rescanning;
 	int fd, memfd;
 
 	ASSERT_TRUE(bind(variant->session, &name));
 	ASSERT_TRUE(is_reserved(&name));
 	ASSERT_GE(session, 0);
+	/* That other devices are looked for meanwhile changes nothing. */
+	rescanning = pci_keep_rescanning();
+	ASSERT_GE(rescanning, 0);
 	fd = lu_retrieve(session, DEVICE_TOKEN);
 	memfd = lu_retrieve(session, MEMFD_TOKEN);
 	ASSERT_GE(fd, 0);
@@ -266,6 +271,7 @@ TEST_F(path, a_device_goes_on_with_the_memfd_that_came_with_it)
 
 	/* Finishing does not disturb it. */
 	EXPECT_EQ(lu_finish(session, 0), 0);
+	EXPECT_TRUE(pci_stop_rescanning(rescanning));
 	EXPECT_TRUE(edu_copies_page(&edu, memfd, 2, 3));
 	vfio_close(&edu);
 	EXPECT_TRUE(is_ordinary(&name));
@@ -343,6 +349,28 @@ TEST_F(retrieved, a_device_that_was_removed_is_gone)
 	memfd = lu_retrieve(session, MEMFD_TOKEN);
 	EXPECT_EQ(lu_wrong(memfd, 0, PAGE, 6), PAGE);
 	EXPECT_TRUE(edu_same_pages(memfd, 0, 1));
+}
+
+TEST_F(retrieved, a_device_that_was_removed_and_found_again_is_its_owners)
+{
+	int session = lu_retrieve_session(self->device, "found-again");
+	struct pci_name name;
+	struct vfio edu;
+	int fd, memfd;
+
+	ASSERT_TRUE(bind("found-again", &name));
+	ASSERT_EQ(pci_write(name.bdf, "remove", "1"), 0);
+	ASSERT_TRUE(lu_write_text(PCI_RESCAN, "1"));
+	ASSERT_TRUE(bind("found-again", &name));
+	EXPECT_TRUE(is_reserved(&name));
+	ASSERT_GE(session, 0);
+	fd = lu_retrieve(session, DEVICE_TOKEN);
+	memfd = lu_retrieve(session, MEMFD_TOKEN);
+	ASSERT_GE(fd, 0);
+	EXPECT_TRUE(works(&edu, fd, memfd, 0, 2));
+	EXPECT_EQ(lu_finish(session, 0), 0);
+	vfio_close(&edu);
+	EXPECT_TRUE(is_ordinary(&name));
 }
 
 TEST_F(retrieved, a_device_stays_reserved_while_vfio_pci_is_bound_anew)

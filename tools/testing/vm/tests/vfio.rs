@@ -28,7 +28,7 @@ const MORE: u8 = 8;
 const DRIVE_CASES: usize = 5;
 
 /// The cases in selftests/liveupdate/vfio_preserve.c.
-const PRESERVE_CASES: usize = 11;
+const PRESERVE_CASES: usize = 12;
 
 /// The cases in selftests/liveupdate/vfio_abort.c.
 const ABORT_CASES: usize = 2;
@@ -37,8 +37,8 @@ const ABORT_CASES: usize = 2;
 const BRIDGES_CASES: usize = 3;
 
 /// The cases in selftests/liveupdate/vfio_retrieve.c, and the devices that they take besides the first three.
-const RETRIEVE_CASES: usize = 14;
-const MORE_DEVICES: u8 = 9;
+const RETRIEVE_CASES: usize = 15;
+const MORE_DEVICES: u8 = 10;
 
 /// One edu device behind a root port, one behind a switch.
 fn two_edus() -> Devices {
