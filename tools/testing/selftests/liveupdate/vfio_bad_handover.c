@@ -161,9 +161,7 @@ static void look_ahead(int device, const char *bdf)
 	int session = lu_create(device, "a-new-one");
 	struct vfio edu;
 
-	if (edu_open(&edu, bdf))
-		return;
-	if (lu_preserve(session, edu.fd, 1) == 0)
+	if (edu_open(&edu, bdf) == 0 && lu_preserve(session, edu.fd, 1) == 0)
 		printf("# %s: can be preserved again\n", bdf);
 	close(session);
 	vfio_close(&edu);

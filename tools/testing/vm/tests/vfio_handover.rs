@@ -50,15 +50,26 @@ where
     run_at_jump(&test, act)
 }
 
-/// The devices that the program has preserved, those on lower buses first.
-fn preserved(seen: &Transcript) -> Result<Vec<Bdf>> {
-    let mut devices: Vec<Bdf> = seen.boots()[0]
+/// The devices in the order in which the program has preserved them.
+fn preserved_in_order(seen: &Transcript) -> Result<Vec<Bdf>> {
+    seen.boots()[0]
         .iter()
         .filter_map(|line| line.split("# device at ").nth(1))
         .map(Bdf::parse)
-        .collect::<Result<_>>()?;
+        .collect()
+}
+
+/// The devices that the program has preserved, those on lower buses first.
+fn preserved(seen: &Transcript) -> Result<Vec<Bdf>> {
+    let mut devices = preserved_in_order(seen)?;
     devices.sort_unstable();
     Ok(devices)
+}
+
+/// Whether the program says this of a device in the second kernel.
+fn says(seen: &Transcript, device: Bdf, what: &str) -> bool {
+    let line = format!("# {device}: {what}");
+    seen.boots()[1].iter().any(|found| found.contains(&line))
 }
 
 /// The device behind the switch: no other entry of the table is on a bus with so high a number.
@@ -86,11 +97,7 @@ enum Fate {
 
 /// Checks what the program says of a device in the second kernel.
 fn check_fate(seen: &Transcript, device: Bdf, fate: Fate) -> Result<()> {
-    let after = seen.boots()[1];
-    let says = |what: &str| {
-        let line = format!("# {device}: {what}");
-        after.iter().any(|found| found.contains(&line))
-    };
+    let says = |what: &str| says(seen, device, what);
     match fate {
         Fate::Retrieved => {
             ensure!(says("is reserved"), "{device} was not kept for its owner");
@@ -116,8 +123,7 @@ fn check_fate(seen: &Transcript, device: Bdf, fate: Fate) -> Result<()> {
 
 /// Whether a device reached memory on its own before anybody had asked it to.
 fn runs(seen: &Transcript, device: Bdf) -> bool {
-    let line = format!("# {device}: reaches memory on its own");
-    seen.boots()[1].iter().any(|found| found.contains(&line))
+    says(seen, device, "reaches memory on its own")
 }
 
 /// Damages what is handed over of devices that are running. Checks that the kernel says `complaint`, and what
@@ -172,12 +178,11 @@ fn a_device_taken_out_between_the_kernels_is_gone() -> TestResult {
         let [gone, other] = devices[..] else {
             anyhow::bail!("{} devices were preserved", devices.len());
         };
-        let says = |what: &str| {
-            let line = format!("# {gone}: {what}");
-            seen.boots()[1].iter().any(|found| found.contains(&line))
-        };
-        ensure!(says("not retrieved: -19"), "{gone} was retrieved");
-        ensure!(!says("is reserved"), "{gone} is still there");
+        ensure!(
+            says(&seen, gone, "not retrieved: -19"),
+            "{gone} was retrieved"
+        );
+        ensure!(!says(&seen, gone, "is reserved"), "{gone} is still there");
         check_fate(&seen, other, Fate::Retrieved)
     };
     check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
@@ -389,4 +394,33 @@ fn damaged_entry_of_a_device_in_another_slot() -> TestResult {
         "cannot be retrieved",
         [Fate::Retrieved, Fate::Ordinary],
     )
+}
+
+/// Where the file says which device it is of is no memory. That device is of no use to anybody until the next
+/// live update or reboot, as it belongs to a file that cannot be had; all else works.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_file_outside_memory() -> TestResult {
+    let name = "damaged_file_outside_memory";
+    let seen = update_with(name, apart(), |handover, debugger| {
+        let field = handover.first_file_data_field(debugger)?;
+        debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+    })?;
+    let devices = preserved_in_order(&seen)?;
+    let check = || {
+        let [damaged, other] = devices[..] else {
+            anyhow::bail!("{} devices were preserved", devices.len());
+        };
+        ensure!(
+            says(&seen, damaged, "is reserved"),
+            "{damaged} was given to a stranger"
+        );
+        ensure!(
+            says(&seen, damaged, "not retrieved"),
+            "{damaged} was retrieved"
+        );
+        check_fate(&seen, other, Fate::Retrieved)
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
 }
