@@ -7,7 +7,7 @@
 
 #include <sys/reboot.h>
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		4
@@ -177,7 +177,7 @@ static void freeze_and_thaw(int session, const struct vfio *edu, int memfd)
 	pid_t caller, looker;
 	struct vfio other;
 	int event;
-	long end = vfio_now() + VFIO_DEADLINE_S;
+	long end = pci_now() + PCI_DEADLINE_S;
 
 	NEED(watch != MAP_FAILED && lu_allow_fds(16 + FILES_BETWEEN) == 0);
 	NEED(vfio_region(edu->fd, VFIO_PCI_CONFIG_REGION_INDEX, &watch->config) == 0);
@@ -198,7 +198,7 @@ static void freeze_and_thaw(int session, const struct vfio *edu, int memfd)
 	do {
 		refused_kexec(EINVAL);
 	} while (!(ended_by(caller, SIGKILL, &called) &
-		   ended_by(looker, SIGBUS, &looked)) && vfio_now() < end);
+		   ended_by(looker, SIGBUS, &looked)) && pci_now() < end);
 	watch->over = true;
 	printf("# refused: %x, unexpected error: %d, BAR %s\n", watch->refused,
 	       watch->unexpected, looked ? "gone" : "never gone");

@@ -7,7 +7,7 @@
  */
 
 #include "jump.h"
-#include "vfio.h"
+#include "edu.h"
 
 #define PAGES		4
 #define DEVICE_TOKEN	1

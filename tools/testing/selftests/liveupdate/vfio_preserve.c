@@ -4,7 +4,7 @@
  * live update comes of it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		2

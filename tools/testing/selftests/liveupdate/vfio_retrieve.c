@@ -5,7 +5,7 @@
  * "-s 2" after it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		4

@@ -5,7 +5,7 @@
  * with "-s 2" after it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES	2

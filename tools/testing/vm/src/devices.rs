@@ -3,7 +3,7 @@
 //! PCI devices that a guest may assign, behind an IOMMU.
 //!
 //! Each of them is behind a root port of its own, which has a slot of bus 0. Bus numbers are the guest's
-//! affair, so programs in the guest know a device by the slot of its root port: see `vfio.h` of the selftests.
+//! affair, so programs in the guest know a device by the slot of its root port: see `pci.h` of the selftests.
 
 use crate::acpi;
 

@@ -16,7 +16,7 @@ use lu_vm::TestResult;
 use lu_vm::Transcript;
 use lu_vm::Variant;
 
-/// The slots in selftests/liveupdate/vfio.h.
+/// The slots in selftests/liveupdate/pci.h.
 const ROOM: u8 = 3;
 const EDU: u8 = 4;
 const SWITCH: u8 = 5;
