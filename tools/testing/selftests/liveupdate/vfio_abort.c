@@ -7,7 +7,7 @@
 
 #include <sys/reboot.h>
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		4
@@ -29,6 +29,9 @@ struct watch {
 	volatile unsigned int refused;
 	volatile int unexpected;
 	volatile int over;
+	/* Found out before anything is frozen. */
+	struct vfio_region_info config;
+	struct vfio_region_info bar;
 };
 
 static int device;
@@ -109,13 +112,10 @@ static void note(struct watch *watch, long err, unsigned int what)
 static void call_until_refused(const struct vfio *edu, struct watch *watch)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
-	struct vfio_region_info config, bar;
 	__u16 command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 
-	NEED(vfio_region(edu->fd, VFIO_PCI_CONFIG_REGION_INDEX, &config) == 0);
-	NEED(vfio_region(edu->fd, 0, &bar) == 0);
 	while (watch->refused != SAW_ALL && !watch->over) {
-		off_t at = config.offset + PCI_COMMAND;
+		off_t at = watch->config.offset + PCI_COMMAND;
 		long done;
 		void *map;
 
@@ -125,11 +125,11 @@ static void call_until_refused(const struct vfio *edu, struct watch *watch)
 		note(watch, done < 0 ? -errno : 0, SAW_READ);
 		done = syscall(__NR_pwrite64, edu->fd, &command, 2, at);
 		note(watch, done < 0 ? -errno : 0, SAW_WRITE);
-		map = mmap(NULL, bar.size, PROT_READ, MAP_SHARED, edu->fd,
-			   bar.offset);
+		map = mmap(NULL, watch->bar.size, PROT_READ, MAP_SHARED, edu->fd,
+			   watch->bar.offset);
 		note(watch, map == MAP_FAILED ? -errno : 0, SAW_MMAP);
 		if (map != MAP_FAILED)
-			munmap(map, bar.size);
+			munmap(map, watch->bar.size);
 	}
 	kill(getpid(), SIGKILL);
 }
@@ -177,9 +177,11 @@ static void freeze_and_thaw(int session, const struct vfio *edu, int memfd)
 	pid_t caller, looker;
 	struct vfio other;
 	int event;
-	long end = vfio_now() + VFIO_DEADLINE_S;
+	long end = pci_now() + PCI_DEADLINE_S;
 
 	NEED(watch != MAP_FAILED && lu_allow_fds(16 + FILES_BETWEEN) == 0);
+	NEED(vfio_region(edu->fd, VFIO_PCI_CONFIG_REGION_INDEX, &watch->config) == 0);
+	NEED(vfio_region(edu->fd, 0, &watch->bar) == 0);
 	for (int i = 0; i < FILES_BETWEEN; i++) {
 		int between = memfd_create("between", 0);
 
@@ -196,7 +198,7 @@ static void freeze_and_thaw(int session, const struct vfio *edu, int memfd)
 	do {
 		refused_kexec(EINVAL);
 	} while (!(ended_by(caller, SIGKILL, &called) &
-		   ended_by(looker, SIGBUS, &looked)) && vfio_now() < end);
+		   ended_by(looker, SIGBUS, &looked)) && pci_now() < end);
 	watch->over = true;
 	printf("# refused: %x, unexpected error: %d, BAR %s\n", watch->refused,
 	       watch->unexpected, looked ? "gone" : "never gone");

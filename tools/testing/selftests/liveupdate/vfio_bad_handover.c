@@ -7,12 +7,16 @@
  */
 
 #include "jump.h"
-#include "vfio.h"
+#include "edu.h"
 
 #define PAGES		4
 #define DEVICE_TOKEN	1
 #define MEMFD_TOKEN	2
 #define MOST_DEVICES	8
+
+/* The session of a memfd with the names of all devices. */
+#define NAMES		"names"
+#define NAMES_TOKEN	3
 
 /* Finds the edu devices, in any order. */
 static unsigned int find_edus(struct pci_name *names)
@@ -54,9 +58,34 @@ static void hand_over_one(int device, const char *bdf, struct vfio *space)
 	printf("# device at %s\n", bdf);
 }
 
+/* Devices may be gone, but the next kernel's user knows what there was. */
+static void hand_over_names(int device, const struct pci_name *names,
+			    unsigned int count)
+{
+	ssize_t length = count * sizeof(*names);
+	int session = lu_create(device, NAMES);
+	int memfd = memfd_create(NAMES, 0);
+
+	NEED(session >= 0 && memfd >= 0);
+	NEED(write(memfd, names, length) == length);
+	NEED(lu_preserve(session, memfd, NAMES_TOKEN) == 0);
+}
+
+static unsigned int get_names(int device, struct pci_name *names)
+{
+	ssize_t length = MOST_DEVICES * sizeof(*names);
+	int session = lu_retrieve_session(device, NAMES);
+	int memfd = lu_retrieve(session, NAMES_TOKEN);
+
+	NEED(memfd >= 0 && lseek(memfd, 0, SEEK_SET) == 0);
+	length = read(memfd, names, length);
+	NEED(length > 0 && lu_finish(session, 0) == 0);
+	return length / sizeof(*names);
+}
+
 static int hand_over(void)
 {
-	struct pci_name names[MOST_DEVICES];
+	struct pci_name names[MOST_DEVICES] = {};
 	struct vfio space = { .iommufd = -1 };
 	int device = open(LU_DEVICE, O_RDWR);
 	unsigned int count = find_edus(names);
@@ -64,6 +93,7 @@ static int hand_over(void)
 	NEED(device >= 0 && count > 0);
 	for (unsigned int i = 0; i < count; i++)
 		hand_over_one(device, names[i].bdf, &space);
+	hand_over_names(device, names, count);
 	lu_keep_sessions();
 	return lu_wait_before_jump();
 }
@@ -131,9 +161,7 @@ static void look_ahead(int device, const char *bdf)
 	int session = lu_create(device, "a-new-one");
 	struct vfio edu;
 
-	if (edu_open(&edu, bdf))
-		return;
-	if (lu_preserve(session, edu.fd, 1) == 0)
+	if (edu_open(&edu, bdf) == 0 && lu_preserve(session, edu.fd, 1) == 0)
 		printf("# %s: can be preserved again\n", bdf);
 	close(session);
 	vfio_close(&edu);
@@ -141,17 +169,19 @@ static void look_ahead(int device, const char *bdf)
 
 static int look_around(void)
 {
-	struct pci_name names[MOST_DEVICES];
+	struct pci_name here[MOST_DEVICES], before[MOST_DEVICES];
 	int device = open(LU_DEVICE, O_RDWR);
-	unsigned int count = find_edus(names);
+	unsigned int count = find_edus(here);
+	unsigned int count_before;
 
 	NEED(device >= 0);
 	for (unsigned int i = 0; i < count; i++)
-		look_as_stranger(names[i].bdf);
+		look_as_stranger(here[i].bdf);
+	count_before = get_names(device, before);
+	for (unsigned int i = 0; i < count_before; i++)
+		look_as_owner(device, before[i].bdf);
 	for (unsigned int i = 0; i < count; i++)
-		look_as_owner(device, names[i].bdf);
-	for (unsigned int i = 0; i < count; i++)
-		look_ahead(device, names[i].bdf);
+		look_ahead(device, here[i].bdf);
 	return 0;
 }
 

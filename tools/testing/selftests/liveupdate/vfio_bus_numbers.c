@@ -5,7 +5,7 @@
  * with "-s 2" after it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define TOKEN	1
@@ -27,7 +27,7 @@ static int prepare(void)
 	NEED(session >= 0);
 	NEED(find(&name));
 	printf("# before: device at %s\n", name.bdf);
-	if (vfio_is_told("preserve=no"))
+	if (pci_is_told("preserve=no"))
 		return 0;
 	NEED(pci_bind(name.bdf, "vfio-pci") == 0);
 	NEED(edu_open(&edu, name.bdf) == 0);
@@ -60,7 +60,7 @@ TEST_F(numbers, the_device_works)
 	struct vfio edu;
 
 	ASSERT_TRUE(lu_fill(memfd, 0, PAGES * PAGE, 1));
-	if (vfio_is_told("preserve=no")) {
+	if (pci_is_told("preserve=no")) {
 		ASSERT_EQ(vfio_open(&edu, self->name.bdf), 0);
 	} else {
 		int device = open(LU_DEVICE, O_RDWR);

@@ -6,7 +6,7 @@
  */
 
 #include "faults.h"
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES	2

@@ -5,7 +5,7 @@
  * Run with "-s 1" before the live update and with "-s 2" after it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES	4

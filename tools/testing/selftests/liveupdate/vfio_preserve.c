@@ -4,7 +4,7 @@
  * live update comes of it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		2
@@ -182,6 +182,22 @@ TEST_F(preserve, nothing_is_left_of_what_was_taken_back)
 	EXPECT_TRUE(edu_copies_page(&self->edu, self->memfd, 0, 1));
 }
 
+TEST_F(preserve, devices_are_looked_for_meanwhile)
+{
+	pid_t pid = pci_keep_rescanning();
+
+	ASSERT_GE(pid, 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		int session = lu_create(self->device, "again");
+
+		ASSERT_GE(session, 0);
+		ASSERT_EQ(lu_preserve(session, self->edu.fd, TOKEN), 0);
+		close(session);
+	}
+	EXPECT_TRUE(pci_stop_rescanning(pid));
+	EXPECT_TRUE(edu_copies_page(&self->edu, self->memfd, 0, 1));
+}
+
 TEST_F(preserve, a_killed_owner_leaves_an_ordinary_device)
 {
 	struct vfio again;
@@ -236,7 +252,7 @@ TEST_F(preserve, unplugging_a_device_waits_for_its_session)
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
 
-	ASSERT_TRUE(lu_write_text("/sys/bus/pci/rescan", "1"));
+	ASSERT_TRUE(lu_write_text(PCI_RESCAN, "1"));
 	ASSERT_TRUE(pci_find(SLOT_SWITCH, ID_EDU, &self->name));
 	ASSERT_EQ(pci_bind(self->name.bdf, "vfio-pci"), 0);
 	ASSERT_EQ(edu_open(&again, self->name.bdf), 0);

@@ -5,7 +5,7 @@
  * "-s 2" after it.
  */
 
-#include "vfio.h"
+#include "edu.h"
 #include "kselftest_harness.h"
 
 #define PAGES		4
@@ -25,9 +25,12 @@ static const struct {
 	{ "twice", SLOT_MORE + 1, ID_EDU },
 	{ "removed", SLOT_MORE + 2, ID_EDU },
 	{ "rebound", SLOT_MORE + 3, ID_EDU },
-	{ "killed", SLOT_MORE + 4, ID_EDU },
+	{ "again", SLOT_MORE + 4, ID_EDU },
+	{ "found-again", SLOT_MORE + 9, ID_EDU },
 	{ "killed-early", SLOT_MORE + 5, ID_EDU },
-	{ "again", SLOT_MORE + 6, ID_EDU },
+	{ "killed-retrieved", SLOT_MORE + 6, ID_EDU },
+	{ "killed-driving", SLOT_MORE + 7, ID_EDU },
+	{ "killed-finished", SLOT_MORE + 8, ID_EDU },
 };
 
 #define DEVICES		(sizeof(devices) / sizeof(devices[0]))
@@ -167,17 +170,92 @@ FIXTURE_TEARDOWN(path)
 	close(self->device);
 }
 
+FIXTURE(killed)
+{
+	int device;
+};
+
+FIXTURE_VARIANT(killed)
+{
+	const char *session;
+	bool drives;
+	bool finishes;
+};
+
+FIXTURE_VARIANT_ADD(killed, with_a_retrieved_device)
+{
+	.session = "killed-retrieved",
+};
+
+FIXTURE_VARIANT_ADD(killed, while_it_drives_the_device)
+{
+	.session = "killed-driving",
+	.drives = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, after_finish)
+{
+	.session = "killed-finished",
+	.drives = true,
+	.finishes = true,
+};
+
+FIXTURE_SETUP(killed)
+{
+	self->device = open(LU_DEVICE, O_RDWR);
+	ASSERT_GE(self->device, 0);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	close(self->device);
+}
+
+TEST_F(killed, an_owner_leaves_an_ordinary_device)
+{
+	struct pci_name name;
+	int status;
+	pid_t pid;
+
+	ASSERT_TRUE(bind(variant->session, &name));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		int session = lu_retrieve_session(self->device, variant->session);
+		int memfd = lu_retrieve(session, MEMFD_TOKEN);
+		int fd = lu_retrieve(session, DEVICE_TOKEN);
+		struct vfio edu;
+
+		if (fd < 0 || memfd < 0)
+			_exit(1);
+		if (variant->drives && !works(&edu, fd, memfd, 0, 2))
+			_exit(2);
+		if (variant->finishes && lu_finish(session, 0))
+			_exit(3);
+		kill(getpid(), SIGKILL);
+		_exit(4);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(lu_retrieve_session(self->device, variant->session), -ENOENT);
+	EXPECT_TRUE(is_ordinary(&name));
+}
+
 TEST_F(path, a_device_goes_on_with_the_memfd_that_came_with_it)
 {
 	int session = lu_retrieve_session(self->device, variant->session);
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	struct pci_name name;
 	struct vfio edu;
+	pid_t rescanning;
 	int fd, memfd;
 
 	ASSERT_TRUE(bind(variant->session, &name));
 	ASSERT_TRUE(is_reserved(&name));
 	ASSERT_GE(session, 0);
+	/* That other devices are looked for meanwhile changes nothing. */
+	rescanning = pci_keep_rescanning();
+	ASSERT_GE(rescanning, 0);
 	fd = lu_retrieve(session, DEVICE_TOKEN);
 	memfd = lu_retrieve(session, MEMFD_TOKEN);
 	ASSERT_GE(fd, 0);
@@ -193,6 +271,7 @@ TEST_F(path, a_device_goes_on_with_the_memfd_that_came_with_it)
 
 	/* Finishing does not disturb it. */
 	EXPECT_EQ(lu_finish(session, 0), 0);
+	EXPECT_TRUE(pci_stop_rescanning(rescanning));
 	EXPECT_TRUE(edu_copies_page(&edu, memfd, 2, 3));
 	vfio_close(&edu);
 	EXPECT_TRUE(is_ordinary(&name));
@@ -272,6 +351,28 @@ TEST_F(retrieved, a_device_that_was_removed_is_gone)
 	EXPECT_TRUE(edu_same_pages(memfd, 0, 1));
 }
 
+TEST_F(retrieved, a_device_that_was_removed_and_found_again_is_its_owners)
+{
+	int session = lu_retrieve_session(self->device, "found-again");
+	struct pci_name name;
+	struct vfio edu;
+	int fd, memfd;
+
+	ASSERT_TRUE(bind("found-again", &name));
+	ASSERT_EQ(pci_write(name.bdf, "remove", "1"), 0);
+	ASSERT_TRUE(lu_write_text(PCI_RESCAN, "1"));
+	ASSERT_TRUE(bind("found-again", &name));
+	EXPECT_TRUE(is_reserved(&name));
+	ASSERT_GE(session, 0);
+	fd = lu_retrieve(session, DEVICE_TOKEN);
+	memfd = lu_retrieve(session, MEMFD_TOKEN);
+	ASSERT_GE(fd, 0);
+	EXPECT_TRUE(works(&edu, fd, memfd, 0, 2));
+	EXPECT_EQ(lu_finish(session, 0), 0);
+	vfio_close(&edu);
+	EXPECT_TRUE(is_ordinary(&name));
+}
+
 TEST_F(retrieved, a_device_stays_reserved_while_vfio_pci_is_bound_anew)
 {
 	int session = lu_retrieve_session(self->device, "rebound");
@@ -289,32 +390,6 @@ TEST_F(retrieved, a_device_stays_reserved_while_vfio_pci_is_bound_anew)
 	ASSERT_GE(fd, 0);
 	EXPECT_TRUE(works(&edu, fd, memfd, 0, 2));
 	EXPECT_EQ(lu_finish(session, 0), 0);
-}
-
-TEST_F(retrieved, an_owner_killed_with_its_device_leaves_an_ordinary_one)
-{
-	struct pci_name name;
-	int status;
-	pid_t pid;
-
-	ASSERT_TRUE(bind("killed", &name));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		int session = lu_retrieve_session(self->device, "killed");
-		int memfd = lu_retrieve(session, MEMFD_TOKEN);
-		int fd = lu_retrieve(session, DEVICE_TOKEN);
-		struct vfio edu;
-
-		if (!works(&edu, fd, memfd, 0, 2))
-			_exit(1);
-		kill(getpid(), SIGKILL);
-		_exit(2);
-	}
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	ASSERT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(lu_retrieve_session(self->device, "killed"), -ENOENT);
-	EXPECT_TRUE(is_ordinary(&name));
 }
 
 TEST_F(retrieved, an_owner_killed_before_it_had_its_device_is_followed_by_another)

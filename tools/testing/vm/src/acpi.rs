@@ -11,7 +11,7 @@
 pub const BUS: u8 = 0x40;
 
 /// Where q35 has the configuration space of all buses.
-const ECAM: u32 = 0xb000_0000;
+pub const ECAM: u64 = 0xb000_0000;
 
 /// Where the registers of its IOMMU are.
 const IOMMU: u64 = 0xfed9_0000;
@@ -33,7 +33,7 @@ fn domain() -> Vec<u8> {
     scope.extend(b"\\\x2e_SB_PC40");
     scope.extend(b"\x08_SEG\x01");
     scope.extend(b"\x08_CBA\x0c");
-    scope.extend(ECAM.to_le_bytes());
+    scope.extend((ECAM as u32).to_le_bytes());
     // The length is that of itself, too.
     let mut code = vec![0x10, scope.len() as u8 + 1];
     code.extend(scope);

@@ -3,16 +3,19 @@
 //! PCI devices that a guest may assign, behind an IOMMU.
 //!
 //! Each of them is behind a root port of its own, which has a slot of bus 0. Bus numbers are the guest's
-//! affair, so programs in the guest know a device by the slot of its root port: see `vfio.h` of the selftests.
+//! affair, so programs in the guest know a device by the slot of its root port: see `pci.h` of the selftests.
 
 use crate::acpi;
 
-/// What the IOMMU and the interrupt controller take to translate DMA and interrupts in software.
-const MACHINE: [&str; 4] = [
+/// What it takes to translate DMA and interrupts in software, and to have slots of root ports looked after by
+/// the kernel, as it is on real hosts, and not by the firmware.
+const MACHINE: [&str; 6] = [
     "-machine",
     "q35,kernel-irqchip=split",
     "-device",
     "intel-iommu,intremap=on,caching-mode=on",
+    "-global",
+    "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
 ];
 
 /// A q35 machine with an IOMMU.
@@ -32,6 +35,8 @@ pub enum Device {
     Edu,
     /// A PCIe switch, with a downstream port for each of these devices.
     Switch(Vec<Device>),
+    /// Two edu devices, as functions of one slot: what resets one of them by their bus resets the other.
+    TwoEdus,
     /// BARs to read and write; neither DMA nor interrupts.
     TestDevice,
     /// An NVMe disk that forgets what is written to it. It can reset itself, and has so many virtual functions.
@@ -107,6 +112,12 @@ impl Devices {
         match device {
             Device::Room(_) => {}
             Device::Edu => self.add(format!("edu,bus={bus}")),
+            Device::TwoEdus => {
+                // Whoever scans a slot starts with function 0, so that one comes last.
+                for function in [1, 0] {
+                    self.add(format!("edu,bus={bus},addr=0.{function},multifunction=on"));
+                }
+            }
             Device::TestDevice => self.add(format!("pci-testdev,bus={bus}")),
             Device::Nvme(functions) => self.put_nvme(slot, functions, bus),
             Device::Switch(devices) => {

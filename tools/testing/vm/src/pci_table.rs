@@ -10,6 +10,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 
+use crate::acpi::ECAM;
 use crate::gdb::Debugger;
 use crate::handover::Handover;
 
@@ -55,6 +56,45 @@ impl Bdf {
     /// The number of its bus.
     pub fn bus(self) -> u8 {
         (self.bdf >> 8) as u8
+    }
+
+    /// The physical address of its configuration space, on a q35.
+    fn config_space(self) -> u64 {
+        ECAM + (u64::from(self.bdf) << 12)
+    }
+
+    /// Has it reach memory on its own, if it has anything to do there, as only an operating system can.
+    pub fn make_bus_master(self, debugger: &mut Debugger) -> Result<()> {
+        const COMMAND: u64 = 4;
+        const MEMORY_AND_MASTER: u16 = 6;
+        let at = self.config_space() + COMMAND;
+        debugger.write_physical(at, &MEMORY_AND_MASTER.to_le_bytes())
+    }
+
+    /// Takes out what is behind it, which must be a port of a slot that can be powered off.
+    pub fn unplug(self, debugger: &mut Debugger) -> Result<()> {
+        const PCI_EXPRESS: u8 = 0x10;
+        const SLOT_CONTROL: u64 = 0x18;
+        const INDICATOR_AND_POWER_OFF: u16 = 0x0700;
+        let at = self.config_space() + self.capability(debugger, PCI_EXPRESS)? + SLOT_CONTROL;
+        debugger.write_physical(at, &INDICATOR_AND_POWER_OFF.to_le_bytes())
+    }
+
+    /// Where a capability is in its configuration space.
+    fn capability(self, debugger: &mut Debugger, id: u8) -> Result<u64> {
+        const FIRST: u64 = 0x34;
+        const MOST: usize = 48;
+        let mut link = self.config_space() + FIRST;
+        for _ in 0..MOST {
+            let at = debugger.read_physical(link, 1)?[0];
+            ensure!(at != 0, "{self} has no capability {id:#x}");
+            let found = self.config_space() + u64::from(at);
+            if debugger.read_physical(found, 1)?[0] == id {
+                return Ok(at.into());
+            }
+            link = found + 1;
+        }
+        anyhow::bail!("the list of {self}'s capabilities does not end")
     }
 
     fn to_bytes(self) -> [u8; 6] {

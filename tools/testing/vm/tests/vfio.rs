@@ -16,7 +16,7 @@ use lu_vm::TestResult;
 use lu_vm::Transcript;
 use lu_vm::Variant;
 
-/// The slots in selftests/liveupdate/vfio.h.
+/// The slots in selftests/liveupdate/pci.h.
 const ROOM: u8 = 3;
 const EDU: u8 = 4;
 const SWITCH: u8 = 5;
@@ -28,14 +28,17 @@ const MORE: u8 = 8;
 const DRIVE_CASES: usize = 5;
 
 /// The cases in selftests/liveupdate/vfio_preserve.c.
-const PRESERVE_CASES: usize = 11;
+const PRESERVE_CASES: usize = 12;
 
 /// The cases in selftests/liveupdate/vfio_abort.c.
 const ABORT_CASES: usize = 2;
 
+/// The cases in selftests/liveupdate/vfio_bridges.c.
+const BRIDGES_CASES: usize = 3;
+
 /// The cases in selftests/liveupdate/vfio_retrieve.c, and the devices that they take besides the first three.
-const RETRIEVE_CASES: usize = 12;
-const MORE_DEVICES: u8 = 7;
+const RETRIEVE_CASES: usize = 15;
+const MORE_DEVICES: u8 = 10;
 
 /// One edu device behind a root port, one behind a switch.
 fn two_edus() -> Devices {
@@ -98,6 +101,26 @@ fn preserved_devices_are_for_their_owners_only() -> TestResult {
     let devices =
         (MORE..MORE + MORE_DEVICES).fold(devices, |devices, slot| devices.with(slot, Device::Edu));
     live_update(name, "vfio_retrieve", devices, RETRIEVE_CASES).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn bridges_above_a_preserved_device_route_as_before() -> TestResult {
+    let name = "bridges_above_a_preserved_device_route_as_before";
+    let devices = Devices::behind_iommu()
+        .with(NVME, Device::Nvme(0))
+        .with(MORE, Device::Nvme(0));
+    live_update(name, "vfio_bridges", devices, BRIDGES_CASES).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn a_preserved_device_is_not_reset_by_its_bus() -> TestResult {
+    let name = "a_preserved_device_is_not_reset_by_its_bus";
+    let devices = Devices::behind_iommu().with(EDU, Device::TwoEdus);
+    live_update(name, "vfio_siblings", devices, 1).run()?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use lu_vm::Program;
 use lu_vm::Splats;
 use lu_vm::TestResult;
 
-/// The slots in selftests/liveupdate/vfio.h.
+/// The slots in selftests/liveupdate/pci.h.
 const SWITCH: u8 = 5;
 const MORE: u8 = 8;
 
