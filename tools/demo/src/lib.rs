@@ -14,3 +14,4 @@ pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod message;
+pub mod vfio;
