@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     host::conclude(
         run(&cli),
-        "the device came through the live update as its owner's, and its buffer unchanged.",
+        "the device came through the live update as itself, and every byte of its buffer unchanged.",
     )
 }
 
