@@ -15,6 +15,8 @@ help:
 	@echo 'See it work'
 	@echo '  make demo [FROM=V] [TO=V]   boot a kernel in QEMU, preserve real data, live-update'
 	@echo '                              into another kernel, get the data back'
+	@echo '  make demo-vfio              the same with an assigned PCI device, which a driver in'
+	@echo '                              userspace has do DMA before and after'
 	@echo '  make test                   check, build and test everything; ends with a verdict'
 	@echo '  make bench [BENCH=quick] [ARGS=...]'
 	@echo '                              measure it side by side with mainline; ARGS=--help says more'
@@ -79,6 +81,10 @@ check: setup
 .PHONY: demo
 demo: setup
 	@$(BUILD)/demo.sh
+
+.PHONY: demo-vfio
+demo-vfio: setup
+	@$(BUILD)/demo.sh vfio
 
 .PHONY: test
 test: setup

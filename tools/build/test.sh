@@ -197,6 +197,8 @@ test_refusals() {
 	refuses "image wants a sane release" "RELEASE='a b'" env RELEASE='a b' "$BUILD_SCRIPTS/image.sh"
 	refuses "image wants a readable CONFIG_EXTRA" "CONFIG_EXTRA=/none" env CONFIG_EXTRA=/none "$BUILD_SCRIPTS/image.sh"
 	refuses "demo wants known kernels" "'frob' is no kernel" env FROM=frob "$BUILD_SCRIPTS/demo.sh"
+	refuses "there are two demos" "'frob' is nothing" "$BUILD_SCRIPTS/demo.sh" frob
+	refuses "mainline has no devices to show" "not from mainline to rust" env FROM=mainline "$BUILD_SCRIPTS/demo.sh" vfio
 	refuses "other machines must be known" "'vax' is no machine" "$BUILD_SCRIPTS/test-machines.sh" vax
 	refuses "bench wants a known extent" "BENCH=frob" env BENCH=frob "$BUILD_SCRIPTS/bench.sh"
 	refuses "bench wants known kernels" "'frob' is nothing" "$BUILD_SCRIPTS/bench.sh" --only frob

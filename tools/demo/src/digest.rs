@@ -83,15 +83,22 @@ pub fn add_file(
         return Ok(hex(own));
     }
     std::thread::scope(|scope| {
-        let own = scope.spawn(|| {
-            let mut own = Sha256::new();
-            read(file, bytes, |chunk| own.update(chunk))?;
-            Ok::<_, io::Error>(hex(own))
-        });
+        let own = scope.spawn(|| of_file(file, bytes));
         read(file, bytes, |chunk| total.content(chunk))?;
         own.join()
             .map_err(|_| io::Error::other("the thread that hashes died"))?
     })
+}
+
+/// SHA-256 of a file in hexadecimal.
+///
+/// # Errors
+///
+/// The file cannot be read, or does not have `bytes` bytes.
+pub fn of_file(file: &File, bytes: u64) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    read(file, bytes, |chunk| hasher.update(chunk))?;
+    Ok(hex(hasher))
 }
 
 /// Reads a file from its start whatever its position is, and makes sure of its size.

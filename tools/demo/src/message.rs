@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the guest says to the host.
+//! What a guest says to the host.
 
 use lu_guest::message::ConsoleMessage;
 use serde::Deserialize;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-/// A message.
+/// A message. `W` is what only one of the demos has to say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Message {
+pub enum Message<W> {
     /// The first thing that userspace does.
     Hello {
         /// `uname -r`.
@@ -20,48 +21,10 @@ pub enum Message {
         /// What.
         text: String,
     },
-    /// All data is with the kernel.
-    Preserved {
-        /// Sessions, that of the index among them.
-        sessions: u64,
-        /// Files, without the index.
-        files: u64,
-        /// Bytes in them.
-        bytes: u64,
-        /// Microseconds in the calls that made sessions and preserved files.
-        micros: u64,
-    },
-    /// SHA-256 of all data, read back from what was preserved.
-    Before {
-        /// In hexadecimal.
-        sha256: String,
-    },
+    /// Something was done. In JSON its fields are beside `event`, so it must not have one of that name.
+    Work(W),
     /// The next thing is the reboot call.
     Jump,
-    /// All data is back.
-    Retrieved {
-        /// `uname -r` of the kernel that preserved it, out of the index.
-        from: String,
-        /// Sessions, that of the index among them.
-        sessions: u64,
-        /// Files, without the index.
-        files: u64,
-        /// How many of them came at another place in the order than they were preserved.
-        moved: u64,
-        /// Microseconds in the calls that took sessions and retrieved files.
-        micros: u64,
-    },
-    /// SHA-256 of all data, computed after the sessions were finished.
-    After {
-        /// In hexadecimal.
-        sha256: String,
-        /// Bytes that went into it.
-        bytes: u64,
-        /// Files that are not what the index says.
-        damaged: u64,
-        /// One of them.
-        example: Option<String>,
-    },
     /// It is all over.
     Failed {
         /// What happened.
@@ -71,10 +34,36 @@ pub enum Message {
     },
 }
 
-impl ConsoleMessage for Message {
+impl<W: Serialize + DeserializeOwned> ConsoleMessage for Message<W> {
     const PREFIX: &'static str = "lu-demo: ";
 
     fn failed(error: String, help: Option<String>) -> Self {
         Self::Failed { error, help }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Work;
+
+    #[test]
+    fn work_survives_the_console() {
+        let message = Message::Work(Work::Before {
+            sha256: "ab".to_owned(),
+        });
+        let line = message.to_line();
+        assert_eq!(
+            line,
+            r#"lu-demo: {"event":"work","what":"before","sha256":"ab"}"#
+        );
+        assert_eq!(Message::from_line(&line).unwrap().unwrap(), message);
+    }
+
+    #[test]
+    fn what_all_demos_say_is_understood_by_each() {
+        let line = Message::<()>::Jump.to_line();
+        let understood: Message<Work> = Message::from_line(&line).unwrap().unwrap();
+        assert_eq!(understood, Message::Jump);
     }
 }

@@ -11,10 +11,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
-use lu_demo::BIG_SESSION;
 use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
+use lu_demo::files;
+use lu_demo::files::BIG_SESSION;
 
 /// Files larger than this are left out: the initramfs has to fit into memory twice.
 const MAX_BYTES: u64 = 1 << 20;
@@ -76,7 +77,7 @@ impl Corpus {
             let read = || -> std::io::Result<()> {
                 let file = File::open(path)?;
                 let bytes = file.metadata()?.len();
-                let (session, token) = lu_demo::place(number, sessions);
+                let (session, token) = files::place(number, sessions);
                 digest::add_file(&mut total, &session, token, &file, bytes)?;
                 Ok(())
             };

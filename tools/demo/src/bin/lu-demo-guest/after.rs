@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -16,17 +14,18 @@ use liveupdate::Device;
 use liveupdate::Incoming;
 use liveupdate::Session;
 use liveupdate::Token;
-use lu_demo::FileRecord;
-use lu_demo::INDEX_SESSION;
-use lu_demo::Index;
 use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
-use lu_demo::message::Message;
+use lu_demo::files::FileRecord;
+use lu_demo::files::INDEX_SESSION;
+use lu_demo::files::Index;
+use lu_demo::files::Work;
+use lu_demo::guest;
+use lu_demo::guest::Timer;
+use lu_demo::guest::progress;
 use lu_guest::kmsg::Kmsg;
 use lu_guest::message::shorten;
-
-use crate::progress;
 
 /// The most bytes that an index may have.
 const INDEX_BYTES: u64 = 64 << 20;
@@ -38,15 +37,13 @@ struct Retrieved {
     files: Vec<File>,
     /// How many were retrieved at another place in the order than they were preserved.
     moved: u64,
-    time: Duration,
 }
 
 pub(crate) fn run(kmsg: &mut Kmsg, shuffle_seed: u64) -> Result<()> {
     let device = Device::open()?;
-    let start = Instant::now();
-    let session = device.retrieve_session(INDEX_SESSION)?;
-    let fd = session.retrieve_fd(Token(1))?;
-    let index_time = start.elapsed();
+    let mut timer = Timer::default();
+    let session = timer.time(|| device.retrieve_session(INDEX_SESSION))?;
+    let fd = timer.time(|| session.retrieve_fd(Token(1)))?;
     let index = read_index(fd)?;
     ensure!(!index.files.is_empty(), "the index names no files");
 
@@ -54,16 +51,16 @@ pub(crate) fn run(kmsg: &mut Kmsg, shuffle_seed: u64) -> Result<()> {
         kmsg,
         &format!("retrieving in an order drawn from {shuffle_seed:#018x}"),
     )?;
-    let mut retrieved = retrieve(&device, &index.files, shuffle_seed)?;
+    let mut retrieved = retrieve(&device, &index.files, shuffle_seed, &mut timer)?;
     retrieved.sessions.insert(INDEX_SESSION.to_owned(), session);
-    retrieved.time += index_time;
-    kmsg.say(&Message::Retrieved {
+    let work = Work::Retrieved {
         from: shorten(&index.release),
         sessions: retrieved.sessions.len() as u64,
         files: retrieved.files.len() as u64,
         moved: retrieved.moved,
-        micros: u64::try_from(retrieved.time.as_micros()).unwrap_or(u64::MAX),
-    })?;
+        micros: timer.micros(),
+    };
+    guest::report(kmsg, work)?;
 
     // The data must be ours alone by the time that it is read.
     for session in retrieved.sessions.into_values() {
@@ -71,7 +68,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, shuffle_seed: u64) -> Result<()> {
     }
     drop(device);
     progress(kmsg, "all sessions finished; computing SHA-256 of all data")?;
-    kmsg.say(&verify(&index.files, &retrieved.files)?)
+    guest::report(kmsg, verify(&index.files, &retrieved.files)?)
 }
 
 fn read_index(fd: OwnedFd) -> Result<Index> {
@@ -87,22 +84,25 @@ fn read_index(fd: OwnedFd) -> Result<Index> {
     serde_json::from_slice(&text).context("understanding the index")
 }
 
-fn retrieve(device: &Device, records: &[FileRecord], seed: u64) -> Result<Retrieved> {
+fn retrieve(
+    device: &Device,
+    records: &[FileRecord],
+    seed: u64,
+    timer: &mut Timer,
+) -> Result<Retrieved> {
     let order = data::shuffled(seed, records.len());
     let mut sessions: BTreeMap<String, Session<Incoming>> = BTreeMap::new();
     let mut found: BTreeMap<usize, File> = BTreeMap::new();
-    let mut time = Duration::ZERO;
     for &number in &order {
         let record = &records[number];
-        let start = Instant::now();
         if !sessions.contains_key(&record.session) {
-            let session = device.retrieve_session(record.session.as_str())?;
+            let session = timer.time(|| device.retrieve_session(record.session.as_str()))?;
             sessions.insert(record.session.clone(), session);
         }
-        let fd = sessions[&record.session]
-            .retrieve_fd(Token(record.token))
+        let session = &sessions[&record.session];
+        let fd = timer
+            .time(|| session.retrieve_fd(Token(record.token)))
             .with_context(|| format!("retrieving {}", record.path))?;
-        time += start.elapsed();
         found.insert(number, File::from(fd));
     }
     let moved = order
@@ -113,12 +113,11 @@ fn retrieve(device: &Device, records: &[FileRecord], seed: u64) -> Result<Retrie
         sessions,
         moved: moved.count() as u64,
         files: found.into_values().collect(),
-        time,
     })
 }
 
 /// Computes the digest of all data anew, and compares each file's with the index.
-fn verify(records: &[FileRecord], files: &[File]) -> Result<Message> {
+fn verify(records: &[FileRecord], files: &[File]) -> Result<Work> {
     let mut total = Total::default();
     let mut damaged = 0;
     let mut example = None;
@@ -142,7 +141,7 @@ fn verify(records: &[FileRecord], files: &[File]) -> Result<Message> {
             example.get_or_insert_with(|| shorten(path));
         }
     }
-    Ok(Message::After {
+    Ok(Work::After {
         bytes: total.bytes(),
         sha256: total.finish(),
         damaged,

@@ -8,8 +8,6 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -17,23 +15,22 @@ use liveupdate::Device;
 use liveupdate::Outgoing;
 use liveupdate::Session;
 use liveupdate::Token;
-use liveupdate::kexec;
-use lu_demo::BIG_SESSION;
-use lu_demo::FILES_PATH;
-use lu_demo::FileRecord;
-use lu_demo::INDEX_SESSION;
-use lu_demo::Index;
-use lu_demo::NEXT_INITRD_PATH;
-use lu_demo::NEXT_KERNEL_PATH;
 use lu_demo::data;
 use lu_demo::digest;
 use lu_demo::digest::Total;
-use lu_demo::message::Message;
+use lu_demo::files;
+use lu_demo::files::BIG_SESSION;
+use lu_demo::files::FILES_PATH;
+use lu_demo::files::FileRecord;
+use lu_demo::files::INDEX_SESSION;
+use lu_demo::files::Index;
+use lu_demo::files::Work;
+use lu_demo::guest;
+use lu_demo::guest::Timer;
+use lu_demo::guest::memfd;
+use lu_demo::guest::progress;
 use lu_guest::kmsg::Kmsg;
 use lu_guest::machine;
-use rustix::fs::MemfdFlags;
-
-use crate::progress;
 
 /// A file in memory, on its way to the next kernel.
 struct Memory {
@@ -64,7 +61,7 @@ pub(crate) fn run(kmsg: &mut Kmsg, seed: u64, sessions: u32, big_bytes: u64) -> 
             .with_context(|| format!("reading {path} back from memory"))?;
     }
     let (files, bytes, sha256) = (total.files(), total.bytes(), total.finish());
-    kmsg.say(&Message::Before { sha256 })?;
+    guest::report(kmsg, Work::Before { sha256 })?;
 
     progress(kmsg, "preserving")?;
     let device = Device::open()?;
@@ -74,38 +71,14 @@ pub(crate) fn run(kmsg: &mut Kmsg, seed: u64, sessions: u32, big_bytes: u64) -> 
     let session = timer.time(|| device.create_session(INDEX_SESSION))?;
     timer.time(|| session.preserve_fd(Token(1), &index))?;
     held.push(session);
-    kmsg.say(&Message::Preserved {
+    let preserved = Work::Preserved {
         sessions: held.len() as u64,
         files,
         bytes,
         micros: timer.micros(),
-    })?;
-
-    progress(kmsg, "loading the next kernel")?;
-    machine::load_next(NEXT_KERNEL_PATH, NEXT_INITRD_PATH)?;
-    kmsg.say(&Message::Jump)?;
-    let error = kexec::reboot();
-    drop(held);
-    Err(error).context("the live update did not happen")
-}
-
-/// Adds up the time that calls into the kernel take.
-#[derive(Default)]
-struct Timer {
-    sum: Duration,
-}
-
-impl Timer {
-    fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = call();
-        self.sum += start.elapsed();
-        result
-    }
-
-    fn micros(&self) -> u64 {
-        u64::try_from(self.sum.as_micros()).unwrap_or(u64::MAX)
-    }
+    };
+    guest::report(kmsg, preserved)?;
+    guest::live_update(kmsg, held)
 }
 
 /// Reads all files from the initramfs into memfds.
@@ -120,7 +93,7 @@ fn load_files(sessions: u32) -> Result<Vec<Memory>> {
             .unwrap_or(path)
             .display()
             .to_string();
-        let (session, token) = lu_demo::place(number, sessions);
+        let (session, token) = files::place(number, sessions);
         let mut source = File::open(path).with_context(|| format!("opening {name}"))?;
         let mut file = memfd(&name)?;
         let bytes = io::copy(&mut source, &mut file).with_context(|| format!("copying {name}"))?;
@@ -159,14 +132,6 @@ fn record(session: String, token: u64, path: String, bytes: u64) -> FileRecord {
         bytes,
         sha256: String::new(),
     }
-}
-
-fn memfd(name: &str) -> Result<File> {
-    // The name is only for people, and the kernel takes 249 bytes.
-    let short: String = name.chars().take(60).collect();
-    let fd = rustix::fs::memfd_create(short, MemfdFlags::CLOEXEC)
-        .with_context(|| format!("making a memfd for {name}"))?;
-    Ok(File::from(fd))
 }
 
 /// Puts every file into its session. The sessions live as long as the result.

@@ -16,7 +16,7 @@ use lu_vm::Build;
 
 /// Whose implementation a kernel has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Side {
+pub enum Side {
     /// This repository.
     Rust,
     /// This repository, with mainline's C handler of memfds.
@@ -52,11 +52,12 @@ impl fmt::Display for Side {
 
 /// A kernel image and what is known of it without booting it.
 #[derive(Debug)]
-pub(crate) struct Kernel {
-    pub(crate) path: PathBuf,
+pub struct Kernel {
+    /// Where it is.
+    pub path: PathBuf,
     side: Side,
     /// `uname -r`, if the image says so.
-    pub(crate) release: Option<String>,
+    pub release: Option<String>,
 }
 
 impl fmt::Display for Kernel {
@@ -69,7 +70,11 @@ impl fmt::Display for Kernel {
 }
 
 /// Finds the image of one side.
-pub(crate) fn find(side: Side, build: Build) -> Result<Kernel> {
+///
+/// # Errors
+///
+/// The variable for it is not set, or names no file.
+pub fn find(side: Side, build: Build) -> Result<Kernel> {
     let variable = side.variable(build);
     let path = path(&variable, "a bootable kernel image")?;
     ensure!(
@@ -85,7 +90,11 @@ pub(crate) fn find(side: Side, build: Build) -> Result<Kernel> {
 }
 
 /// Finds the kernel's source.
-pub(crate) fn source() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// The variable for it is not set, or names no kernel source.
+pub fn source() -> Result<PathBuf> {
     let path = path("LU_KERNEL_SOURCE", "the kernel's source")?;
     ensure!(
         path.join("Documentation").is_dir(),
@@ -99,8 +108,8 @@ fn path(variable: &str, what: &str) -> Result<PathBuf> {
     let value = env::var_os(variable).unwrap_or_default();
     ensure!(
         !value.is_empty(),
-        "{variable} is not set; it must hold the path of {what}. `make demo` makes what is missing \
-         and sets it"
+        "{variable} is not set; it must hold the path of {what}. `make demo` and \
+         `make demo-vfio` make what is missing and set it"
     );
     Ok(value.into())
 }
