@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include <linux/pci_regs.h>
+#include <linux/prctl.h>
 
 /* Where tests/vfio.rs of the VM harness puts devices: slots of bus 0. */
 #define SLOT_EDU	4
@@ -243,8 +244,9 @@ static inline pid_t pci_keep_rescanning(void)
 
 	if (pid)
 		return pid;
-	/* What it has open nobody else has to wait for. */
-	syscall(__NR_close_range, 3U, ~0U, 0U);
+	/* Nobody has to wait for it, nor for what it has open. */
+	syscall(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
+	syscall(__NR_close_range, 0U, ~0U, 0U);
 	while (lu_write_text(PCI_RESCAN, "1"))
 		;
 	_exit(1);

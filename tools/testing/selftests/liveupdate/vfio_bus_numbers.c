@@ -53,8 +53,11 @@ FIXTURE_TEARDOWN(numbers)
 {
 }
 
-/* Wherever it is: its bridges lead there. */
-TEST_F(numbers, the_device_works)
+/*
+ * Wherever it is: its bridges lead there. The firmware's code for interrupts of
+ * domain 1 takes a kernel that looks after itself up to a minute.
+ */
+TEST_F_TIMEOUT(numbers, the_device_works, 300)
 {
 	int memfd = memfd_create("buffer", 0);
 	struct vfio edu;
