@@ -369,26 +369,20 @@ TEST_F(retrieved, a_device_that_was_removed_is_gone)
 	EXPECT_TRUE(edu_same_pages(memfd, 0, 1));
 }
 
-TEST_F(retrieved, a_device_that_was_removed_and_found_again_is_its_owners)
+/* It may be another one: nobody has watched the slot. */
+TEST_F(retrieved, a_device_that_was_removed_and_found_again_is_ordinary)
 {
 	int session = lu_retrieve_session(self->device, "found-again");
 	struct pci_name name;
-	struct vfio edu;
-	int fd, memfd;
 
 	ASSERT_TRUE(bind("found-again", &name));
 	ASSERT_EQ(pci_write(name.bdf, "remove", "1"), 0);
 	ASSERT_TRUE(lu_write_text(PCI_RESCAN, "1"));
 	ASSERT_TRUE(bind("found-again", &name));
-	EXPECT_TRUE(is_reserved(&name));
-	ASSERT_GE(session, 0);
-	fd = lu_retrieve(session, DEVICE_TOKEN);
-	memfd = lu_retrieve(session, MEMFD_TOKEN);
-	ASSERT_GE(fd, 0);
-	EXPECT_TRUE(works(&edu, fd, memfd, 0, 2));
-	EXPECT_EQ(lu_finish(session, 0), 0);
-	vfio_close(&edu);
+	EXPECT_FALSE(pci_is_bus_master(name.bdf));
 	EXPECT_TRUE(is_ordinary(&name));
+	ASSERT_GE(session, 0);
+	EXPECT_EQ(lu_retrieve(session, DEVICE_TOKEN), -ENODEV);
 }
 
 TEST_F(retrieved, a_device_stays_reserved_while_vfio_pci_is_bound_anew)
