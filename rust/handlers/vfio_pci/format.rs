@@ -48,8 +48,8 @@ use crate::kernel::vfio::Jump;
 use crate::kernel::vfio::Locked;
 use crate::kernel::vfio::Lost;
 
-/// What was read of files that could not be retrieved yet, by their data.
-pub(crate) type Waiting<T> = StaticMutex<KVec<(u64, T)>>;
+/// What was read of files that were asked for and are not retrieved yet, by their data.
+pub(crate) type Claimed<T> = StaticMutex<KVec<(u64, T)>>;
 
 /// A state in which a device is handed over.
 pub(crate) trait Format: Send + Sync + Sized + 'static {
@@ -57,13 +57,13 @@ pub(crate) trait Format: Send + Sync + Sized + 'static {
     const COMPATIBLE: &'static CStr;
 
     /// What the next kernel is told.
-    type Ser: FromBytes + IntoBytes + Immutable + Send + Sync + 'static;
+    type Ser: Copy + FromBytes + IntoBytes + Immutable + Send + Sync + 'static;
 
     /// Whether files are written in this format.
     fn is_written() -> bool;
 
-    /// Files that could not be retrieved yet.
-    fn waiting() -> &'static Waiting<Self::Ser>;
+    /// Files that were asked for and are not retrieved yet.
+    fn claimed() -> &'static Claimed<Self::Ser>;
 
     /// What can be said of a device when it is preserved.
     fn describe(device: &Device) -> Self::Ser;
@@ -97,10 +97,10 @@ impl Format for Idle {
         !Running::is_written()
     }
 
-    fn waiting() -> &'static Waiting<DeviceSer> {
-        static WAITING: Waiting<DeviceSer> = Waiting::new(c"vfio_pci_idle", KVec::new());
+    fn claimed() -> &'static Claimed<DeviceSer> {
+        static CLAIMED: Claimed<DeviceSer> = Claimed::new(c"vfio_pci_idle", KVec::new());
 
-        &WAITING
+        &CLAIMED
     }
 
     fn describe(device: &Device) -> DeviceSer {
@@ -144,10 +144,10 @@ impl Format for Running {
         crate::module_parameters::running.value() != 0
     }
 
-    fn waiting() -> &'static Waiting<RunningSer> {
-        static WAITING: Waiting<RunningSer> = Waiting::new(c"vfio_pci_running", KVec::new());
+    fn claimed() -> &'static Claimed<RunningSer> {
+        static CLAIMED: Claimed<RunningSer> = Claimed::new(c"vfio_pci_running", KVec::new());
 
-        &WAITING
+        &CLAIMED
     }
 
     fn describe(device: &Device) -> RunningSer {
