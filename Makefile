@@ -6,7 +6,7 @@ BUILD := tools/build
 
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
-export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH
+export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH PATCHES
 
 .PHONY: help
 help:
@@ -30,7 +30,8 @@ help:
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
 	@echo '  make mount KDIR=DIR         DIR/kernel/liveupdate becomes this repository;'
-	@echo '                              REMOUNT=1 takes the place of another clone'
+	@echo '                              REMOUNT=1 takes the place of another clone,'
+	@echo '                              PATCHES=no leaves out the hooks in C drivers'
 	@echo '  make unmount KDIR=DIR       leave the tree as it was'
 	@echo
 	@echo 'Build kernels here; each prints a path as its last line'

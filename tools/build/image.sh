@@ -59,7 +59,7 @@ OUT=$KDIR/build-$VARIANT-$ARCH-$CONFIG_HASH${CLIPPY:+-clippy}
 NAME=$VARIANT-$ARCH-$RELEASE
 LISTING=
 [ "$TREE" != rust ] || LISTING=$(repository_listing)
-KEY=$(printf '%s\n' "$FORMAT" "$CONFIG_HASH" "$LISTING" | sha256sum | cut -c 1-12)
+KEY=$(printf '%s\n' "$FORMAT" "$CONFIG_HASH" "$LISTING" "${PATCHES:-yes}" | sha256sum | cut -c 1-12)
 RESULT=$STORE/images/$NAME-$KEY
 
 # Copy the image out under a name that says what it was built from. Another

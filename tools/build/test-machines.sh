@@ -53,7 +53,7 @@ choose_machine() {
 	vfio | vfio-debug)
 		IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
 		VARIANTS=(rust)
-		RUNNER=(--test vfio --test vfio_handover)
+		RUNNER=("${DEVICE_TESTS[@]}")
 		OPTIONS+=(--include-ignored)
 		PATIENCE=1
 		MEMORY_MIB=1024 CMDLINE=
