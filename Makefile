@@ -26,6 +26,7 @@ help:
 	@echo '  make test-debug [TESTS=NAMES]  live updates of a kernel with KASAN, lockdep and the like'
 	@echo '  make test-vfio [TESTS=NAMES]   live updates of machines with assigned PCI devices'
 	@echo '  make test-vfio-debug           the same, of a kernel with KASAN, lockdep and the like'
+	@echo '  make test-vfio-modules         the same, with VFIO in modules'
 	@echo '  make test-configs              kernels without LUO, without KHO'
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
@@ -107,6 +108,10 @@ test-vfio: setup
 .PHONY: test-vfio-debug
 test-vfio-debug: setup
 	@$(BUILD)/test-machines.sh vfio-debug
+
+.PHONY: test-vfio-modules
+test-vfio-modules: setup
+	@$(BUILD)/test-machines.sh vfio-modules
 
 .PHONY: test-configs
 test-configs: setup
