@@ -84,7 +84,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
         F::is_written()
             && is_cdev_bound(file)
             && Device::from_file(file)
-                .is_some_and(|device| !device.is_virtual() && !device.is_intel_display())
+                .is_some_and(|device| !device.pci().is_virtual() && !device.is_intel_display())
     }
 
     // A device is driven by one file at a time.
@@ -115,7 +115,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
 
     fn freeze(&self, file: &File, _data: &mut u64, kept: &mut Kept<F::Ser>) -> Result {
         let device = Device::from_file(file).ok_or(EINVAL)?;
-        let address = device.address();
+        let address = device.pci().address();
         let locked = device.lock();
 
         if locked.is_leaving() {
@@ -136,7 +136,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
             return;
         };
         let locked = device.lock();
-        let address = device.address();
+        let address = device.pci().address();
         let lost = F::unfreeze(&locked);
 
         pr_info!("{address}: is its user's again, as it was\n");

@@ -39,12 +39,12 @@ use crate::abi::vfio_pci::RunningSer;
 use crate::abi::vfio_pci::COMPATIBLE;
 use crate::abi::vfio_pci::COMPATIBLE_RUNNING;
 use crate::abi::vfio_pci::RESET_WORKS;
+use crate::kernel::pci::Jump;
 use crate::kernel::sync::StaticMutex;
 use crate::kernel::vfio::is_cdev_bound;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
 use crate::kernel::vfio::Interrupts;
-use crate::kernel::vfio::Jump;
 use crate::kernel::vfio::Locked;
 use crate::kernel::vfio::Lost;
 
@@ -104,7 +104,7 @@ impl Format for Idle {
     }
 
     fn describe(device: &Device) -> DeviceSer {
-        DeviceSer::new(device.address())
+        DeviceSer::new(device.pci().address())
     }
 
     fn address(ser: &DeviceSer) -> Address {
@@ -151,7 +151,7 @@ impl Format for Running {
     }
 
     fn describe(device: &Device) -> RunningSer {
-        RunningSer::new(device.address())
+        RunningSer::new(device.pci().address())
     }
 
     fn address(ser: &RunningSer) -> Address {
