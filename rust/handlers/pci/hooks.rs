@@ -149,7 +149,7 @@ pub(super) fn prepare_probe(locked: &Locked<'_>) -> Result {
     device.clear_master();
     locked.reset().map_err(|error| {
         pr_err!(
-            "PCI: {address}: gets no driver: it may still be running, and cannot be reset ({error:?}). Remove and rescan it to use it all the same\n"
+            "PCI: {address}: gets no driver: it may still be running, and cannot be reset ({error:?}); it has to be switched off first\n"
         );
         ENODEV
     })?;

@@ -14,14 +14,18 @@
 //! An interrupt is a message from the device, then an event for its user. Whichever of both has
 //! happened when the user's process ends, the next one must hear of it:
 //!
-//! 1. All vectors are masked together. What the device wants to send from now on stays in its pending
-//!    bits; what it has sent has reached the eventfds once the handlers have run, which is waited for.
+//! 1. All vectors are masked together, and stay so while MSI-X is enabled, across the kexec. What the
+//!    device wants to send from now on stays in its pending bits; what it has sent has reached the
+//!    eventfds once the handlers have run, which is waited for.
 //! 2. A vector whose eventfd nobody has read, or whose pending bit is set, is noted for the next
 //!    kernel. Bits that are set later stay with the device.
 //! 3. In the next kernel, before a vector is unmasked, its pending bit is looked at again: unmasking
-//!    has the device send the message and forget it, but it goes nowhere as long as the device is no
-//!    bus master, which it is not before its user has mapped the memory.
+//!    has the device send the message and forget it, which goes nowhere if the device is no bus
+//!    master.
 //! 4. Only then is the eventfd signalled, for whatever was noted in the two places.
+//!
+//! An owner who makes the device a bus master first, and configures the interrupts then, hears of
+//! everything. The other way round, what needs no memory may happen in between, and is not heard.
 //!
 //! A vector may be signalled once too often by this, which drivers cope with. MSI knows neither a mask
 //! nor pending bits in most devices: with it configured, the freeze fails (`EINVAL`). A line that is
