@@ -46,6 +46,7 @@ struct pci_dev *lu_pci_upstream_bridge(struct pci_dev *dev)
 {
 	return pci_upstream_bridge(dev);
 }
+EXPORT_SYMBOL_GPL(lu_pci_upstream_bridge);
 
 /*
  * A bridge on @bus that came from the previous kernel and was found without
