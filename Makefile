@@ -6,7 +6,7 @@ BUILD := tools/build
 
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
-export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH
+export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH PATCHES
 
 .PHONY: help
 help:
@@ -26,11 +26,13 @@ help:
 	@echo '  make test-debug [TESTS=NAMES]  live updates of a kernel with KASAN, lockdep and the like'
 	@echo '  make test-vfio [TESTS=NAMES]   live updates of machines with assigned PCI devices'
 	@echo '  make test-vfio-debug           the same, of a kernel with KASAN, lockdep and the like'
+	@echo '  make test-vfio-modules         the same, with VFIO in modules'
 	@echo '  make test-configs              kernels without LUO, without KHO'
 	@echo
 	@echo 'Put it into a kernel tree of your own (Linux 7.3)'
 	@echo '  make mount KDIR=DIR         DIR/kernel/liveupdate becomes this repository;'
-	@echo '                              REMOUNT=1 takes the place of another clone'
+	@echo '                              REMOUNT=1 takes the place of another clone,'
+	@echo '                              PATCHES=no leaves out the hooks in C drivers'
 	@echo '  make unmount KDIR=DIR       leave the tree as it was'
 	@echo
 	@echo 'Build kernels here; each prints a path as its last line'
@@ -106,6 +108,10 @@ test-vfio: setup
 .PHONY: test-vfio-debug
 test-vfio-debug: setup
 	@$(BUILD)/test-machines.sh vfio-debug
+
+.PHONY: test-vfio-modules
+test-vfio-modules: setup
+	@$(BUILD)/test-machines.sh vfio-modules
 
 .PHONY: test-configs
 test-configs: setup

@@ -23,16 +23,19 @@ u32 lu_pci_domain(struct pci_dev *dev)
 {
 	return pci_domain_nr(dev->bus);
 }
+EXPORT_SYMBOL_GPL(lu_pci_domain);
 
 u16 lu_pci_bdf(struct pci_dev *dev)
 {
 	return pci_dev_id(dev);
 }
+EXPORT_SYMBOL_GPL(lu_pci_bdf);
 
 bool lu_pci_is_virtual(struct pci_dev *dev)
 {
 	return dev->is_virtfn;
 }
+EXPORT_SYMBOL_GPL(lu_pci_is_virtual);
 
 bool lu_pci_is_bridge(struct pci_dev *dev)
 {

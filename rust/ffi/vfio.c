@@ -21,6 +21,7 @@
 
 #include "drivers/vfio/vfio.h"
 #include "drivers/vfio/pci/vfio_pci_priv.h"
+#include "pci.h"
 #include "vfio.h"
 
 /* What abi/vfio_pci.rs asserts of DeviceSer. */
@@ -87,8 +88,8 @@ static bool is_at(struct vfio_device *device, const void *data)
 	const struct place *place = data;
 
 	return is_vfio_pci(device) &&
-	       lu_vfio_domain(to_pci_dev(device->dev)) == place->domain &&
-	       lu_vfio_bdf(to_pci_dev(device->dev)) == place->bdf;
+	       lu_pci_domain(to_pci_dev(device->dev)) == place->domain &&
+	       lu_pci_bdf(to_pci_dev(device->dev)) == place->bdf;
 }
 
 struct vfio_device *lu_vfio_pci_find(u32 domain, u16 bdf)
@@ -291,21 +292,6 @@ bool lu_vfio_is_incoming_at(u32 domain, u16 bdf)
 
 	pci_dev_put(dev);
 	return incoming;
-}
-
-u32 lu_vfio_domain(struct pci_dev *dev)
-{
-	return pci_domain_nr(dev->bus);
-}
-
-u16 lu_vfio_bdf(struct pci_dev *dev)
-{
-	return pci_dev_id(dev);
-}
-
-bool lu_vfio_is_virtual(struct pci_dev *dev)
-{
-	return dev->is_virtfn;
 }
 
 u64 lu_vfio_phys(void *preserved)

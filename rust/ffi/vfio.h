@@ -57,9 +57,6 @@ int lu_vfio_pci_take_over(struct vfio_device *device, bool reset_works,
 bool lu_vfio_is_incoming_at(u32 domain, u16 bdf);
 
 /* Inline functions. */
-u32 lu_vfio_domain(struct pci_dev *dev);
-u16 lu_vfio_bdf(struct pci_dev *dev);
-bool lu_vfio_is_virtual(struct pci_dev *dev);
 u64 lu_vfio_phys(void *preserved);
 void *lu_vfio_folio_address(struct folio *folio);
 size_t lu_vfio_folio_size(struct folio *folio);

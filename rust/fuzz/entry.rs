@@ -17,6 +17,7 @@ use liveupdate_core::abi::kho::KhoVmalloc;
 use liveupdate_core::abi::memfd::ExtentSer;
 use liveupdate_core::abi::memfd::FolioSer;
 use liveupdate_core::abi::memfd::MemfdSer;
+use liveupdate_core::abi::pci::PciDevSer;
 use liveupdate_core::logic::chain::Chain;
 use liveupdate_core::logic::chain::Layout;
 use liveupdate_core::logic::foreign::ForeignTree;
@@ -25,6 +26,9 @@ use liveupdate_core::logic::key::Key;
 use liveupdate_core::logic::memfd::File;
 use liveupdate_core::logic::metadata;
 use liveupdate_core::logic::name::CStrField;
+use liveupdate_core::logic::pci::Device;
+use liveupdate_core::logic::pci::State;
+use liveupdate_core::logic::pci::Table;
 use liveupdate_core::logic::radix::NodeMem;
 use liveupdate_core::logic::scratch::ScratchSpec;
 use liveupdate_core::logic::vmalloc::Area;
@@ -377,6 +381,45 @@ pub fn memfd(data: &[u8]) {
     let mut input = Input(data);
 
     by_page_size!(input, run);
+}
+
+/// Reads a table of PCI devices, and finishes them in any order.
+pub fn pci(data: &[u8]) {
+    let (entries, rest) = data.split_at(data.len() / 2);
+    let devices: Vec<_> = entries
+        .chunks_exact(size_of::<PciDevSer>())
+        .filter_map(|bytes| Device::new(&PciDevSer::read_from_bytes(bytes).ok()?))
+        .collect();
+    let mut left: BTreeMap<_, u64> = BTreeMap::new();
+    let mut table = Table::new(devices.clone());
+    let mut input = Input(rest);
+
+    for device in &devices {
+        let others = devices.iter().filter(|it| it.address() == device.address());
+        let (State::Kept(uses), 1) = (device.state(), others.count()) else {
+            assert_eq!(table.state(device.address()), Some(State::Unusable));
+            continue;
+        };
+        left.insert(device.address(), uses.into());
+    }
+    while !input.is_empty() && !devices.is_empty() {
+        let address = devices[input.byte() as usize % devices.len()].address();
+        let is_endpoint = input.byte() & 1 == 1;
+        let before = left.get(&address).copied().unwrap_or(0);
+        let after = if is_endpoint {
+            0
+        } else {
+            before.saturating_sub(1)
+        };
+
+        match table.finish(address, is_endpoint) {
+            None => assert_eq!(before, 0),
+            Some(State::Finished) => assert!(before > 0 && after == 0),
+            Some(State::Kept(uses)) => assert_eq!(u64::from(uses), after),
+            Some(state) => panic!("finishing makes {state:?}"),
+        }
+        left.insert(address, after);
+    }
 }
 
 /// Reads strings in fields of fixed size.

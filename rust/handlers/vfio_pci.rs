@@ -84,7 +84,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
         F::is_written()
             && is_cdev_bound(file)
             && Device::from_file(file)
-                .is_some_and(|device| !device.is_virtual() && !device.is_intel_display())
+                .is_some_and(|device| !device.pci().is_virtual() && !device.is_intel_display())
     }
 
     // A device is driven by one file at a time.
@@ -115,7 +115,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
 
     fn freeze(&self, file: &File, _data: &mut u64, kept: &mut Kept<F::Ser>) -> Result {
         let device = Device::from_file(file).ok_or(EINVAL)?;
-        let address = device.address();
+        let address = device.pci().address();
         let locked = device.lock();
 
         if locked.is_leaving() {
@@ -136,7 +136,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
             return;
         };
         let locked = device.lock();
-        let address = device.address();
+        let address = device.pci().address();
         let lost = F::unfreeze(&locked);
 
         pr_info!("{address}: is its user's again, as it was\n");
@@ -151,14 +151,24 @@ impl<F: Format> FileHandler for VfioPci<F> {
     fn retrieve(&self, data: u64) -> Result<ARef<File>> {
         let ser = claim::<F>(data)?;
         let address = F::address(&ser);
-        let result = open::<F>(&ser);
 
-        if result.as_ref().is_err_and(|error| *error == EAGAIN) {
-            // Its memory is free. Remember what it said.
-            F::waiting().lock().push((data, ser), GFP_KERNEL)?;
-            pr_warn!("{address}: cannot be retrieved before vfio-pci is its driver\n");
+        match open::<F>(&ser) {
+            Ok(file) => {
+                forget::<F>(data);
+                Ok(file)
+            }
+            Err(error) if error == ENODEV => {
+                forget::<F>(data);
+                pr_err!(
+                    "{address}: cannot be retrieved: it is gone, or became an ordinary device\n"
+                );
+                Err(ENODEV)
+            }
+            Err(error) => {
+                pr_warn!("{address}: cannot be retrieved yet ({error:?}): vfio-pci has to be its driver, and there has to be memory\n");
+                Err(EAGAIN)
+            }
         }
-        result
     }
 
     fn can_finish(&self, incoming: Incoming<'_>) -> bool {
@@ -177,27 +187,38 @@ impl<F: Format> FileHandler for VfioPci<F> {
     }
 }
 
-/// What the previous kernel says at `data`, or said when it was asked for before.
+/// What the previous kernel says at `data`, which stays known until it is [forgotten](forget): its
+/// memory is freed by the first call, and userspace may have to ask again.
+///
+/// `EAGAIN` without memory, when nothing has been taken yet.
 fn claim<F: Format>(data: u64) -> Result<F::Ser> {
-    let mut waiting = F::waiting().lock();
+    let mut claimed = F::claimed().lock();
 
-    if let Some(at) = waiting.iter().position(|(known, _)| *known == data) {
-        return Ok(waiting.remove(at)?.1);
+    if let Some((_, ser)) = claimed.iter().find(|(known, _)| *known == data) {
+        return Ok(*ser);
     }
-    take(data).inspect_err(|error| {
+    claimed.reserve(1, GFP_KERNEL).map_err(|_| EAGAIN)?;
+    let ser = take(data).inspect_err(|error| {
         pr_err!(
             "what the previous kernel says of a device at {data:#x} cannot be read ({error:?})\n"
         );
-    })
+    })?;
+    claimed
+        .push_within_capacity((data, ser))
+        .map_err(|_| EAGAIN)?;
+    Ok(ser)
 }
 
-/// Opens the device that `ser` says. `ENODEV` if it is gone or not what it was, `EAGAIN` if vfio-pci is
-/// not its driver yet.
+/// Forgets what was claimed.
+fn forget<F: Format>(data: u64) {
+    F::claimed().lock().retain(|(known, _)| *known != data);
+}
+
+/// Opens the device that `ser` says. `ENODEV` if it is gone or not what it was; other errors may pass.
 fn open<F: Format>(ser: &F::Ser) -> Result<ARef<File>> {
     let address = F::address(ser);
 
     if !is_incoming_at(address) {
-        pr_err!("{address}: cannot be retrieved: it is gone, or became an ordinary device\n");
         return Err(ENODEV);
     }
     let device = Found::at(address).ok_or(EAGAIN)?;

@@ -12,6 +12,8 @@ pub(crate) mod kho_memory;
     reason = "what authors of handlers may use, whether or not one here does"
 )]
 pub(crate) mod liveupdate;
+#[allow(dead_code, reason = "the built-in half uses all of it")]
+pub(crate) mod pci;
 mod pci_address;
 #[allow(dead_code, reason = "the built-in half uses all of it")]
 pub(crate) mod sync;

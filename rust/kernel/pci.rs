@@ -77,7 +77,8 @@ impl Device {
         unsafe { &*raw.cast::<Self>() }
     }
 
-    fn as_raw(&self) -> *mut bindings::pci_dev {
+    /// What C knows.
+    pub(super) fn as_raw(&self) -> *mut bindings::pci_dev {
         self.0.get()
     }
 

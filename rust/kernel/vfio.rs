@@ -23,6 +23,8 @@ use crate::abi::vfio_pci::MAX_VECTORS;
 use super::bindings;
 use super::liveupdate::FileHandler;
 use super::liveupdate::Handler;
+use super::pci;
+use super::pci::Jump;
 
 /// A device of vfio-pci.
 ///
@@ -49,33 +51,15 @@ impl Device {
         self.0.get()
     }
 
-    fn pci(&self) -> *mut bindings::pci_dev {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::lu_vfio_pci_dev(self.as_raw()) }
+    /// The PCI device that it is.
+    pub(crate) fn pci(&self) -> &pci::Device {
+        // SAFETY: By the type invariant; a registered device has its parent.
+        unsafe { pci::Device::from_raw(bindings::lu_vfio_pci_dev(self.as_raw())) }
     }
 
     /// A number that no other device has.
     pub(crate) fn id(&self) -> usize {
         self.as_raw() as usize
-    }
-
-    /// Where it is.
-    pub(crate) fn address(&self) -> Address {
-        // SAFETY: By the type invariant.
-        let (domain, bdf) = unsafe {
-            (
-                bindings::lu_vfio_domain(self.pci()),
-                bindings::lu_vfio_bdf(self.pci()),
-            )
-        };
-
-        Address { domain, bdf }
-    }
-
-    /// Whether it is a virtual function (SR-IOV).
-    pub(crate) fn is_virtual(&self) -> bool {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::lu_vfio_is_virtual(self.pci()) }
     }
 
     /// Whether it is a display of Intel's, which has regions of its own.
@@ -89,17 +73,17 @@ impl Device {
     /// C counterpart, which lists the errors: `pci_liveupdate_preserve()`.
     pub(crate) fn preserve(&self) -> Result<PreservedDevice> {
         // SAFETY: By the type invariant.
-        to_result(unsafe { bindings::pci_liveupdate_preserve(self.pci()) })?;
+        to_result(unsafe { bindings::pci_liveupdate_preserve(self.pci().as_raw()) })?;
         Ok(PreservedDevice {
             // SAFETY: By the type invariant.
-            device: unsafe { bindings::pci_dev_get(self.pci()) },
+            device: unsafe { bindings::pci_dev_get(self.pci().as_raw()) },
         })
     }
 
     /// Ends the live update of the device and of what is above it. May sleep.
     pub(crate) fn finish(&self) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::pci_liveupdate_finish(self.pci()) };
+        unsafe { bindings::pci_liveupdate_finish(self.pci().as_raw()) };
     }
 
     /// Keeps everyone else from the device: userspace, and other parts of VFIO. May sleep.
@@ -237,7 +221,7 @@ impl Locked<'_> {
         // SAFETY: By the type invariants.
         unsafe {
             bindings::lu_vfio_pci_freeze(self.device.as_raw());
-            bindings::pci_liveupdate_at_jump(self.device.pci(), jump as u32);
+            bindings::pci_liveupdate_at_jump(self.device.pci().as_raw(), jump as u32);
         }
     }
 
@@ -245,10 +229,7 @@ impl Locked<'_> {
     pub(crate) fn thaw(&self) -> Lost {
         // SAFETY: By the type invariants.
         unsafe {
-            bindings::pci_liveupdate_at_jump(
-                self.device.pci(),
-                bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_LEAVE,
-            );
+            bindings::pci_liveupdate_at_jump(self.device.pci().as_raw(), Jump::Leave as u32);
             Lost(bindings::lu_vfio_pci_thaw(self.device.as_raw()))
         }
     }
@@ -272,18 +253,6 @@ impl Locked<'_> {
             )
         })
     }
-}
-
-/// What happens to a frozen device when the kexec can no longer be given up.
-///
-/// C counterpart: `enum pci_liveupdate_jump`.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub(crate) enum Jump {
-    /// It is kept from reaching memory and from interrupting.
-    Stop = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_STOP,
-    /// The same, and it is reset if that is possible.
-    Reset = bindings::pci_liveupdate_jump_PCI_LIVEUPDATE_RESET,
 }
 
 /// Whether there is a device at `address` that the previous kernel preserved and nobody has finished,

@@ -83,4 +83,4 @@ macro_rules! targets {
     };
 }
 
-targets!(key, radix, chain, vmalloc, memfd, name, scratch, metadata);
+targets!(key, radix, chain, vmalloc, memfd, name, pci, scratch, metadata);

@@ -31,7 +31,8 @@ check_kernel_format() {
 }
 
 check_kernel_clippy() {
-	VARIANT=rust ARCH=x86_64 RELEASE=a CONFIG_EXTRA='' "$BUILD_SCRIPTS/image.sh" --clippy
+	# With everything that there is to look at.
+	VARIANT=rust ARCH=x86_64 RELEASE=a CONFIG_EXTRA=$BUILD_SCRIPTS/config/vfio.config "$BUILD_SCRIPTS/image.sh" --clippy
 }
 
 use_cargo || die "there is no usable cargo; run 'make setup'"

@@ -30,6 +30,10 @@ export_kernel_paths() {
 	export LU_KERNEL_SOURCE LU_KERNEL_OBJ
 }
 
+# The files of tests that want a kernel with config/vfio.config.
+# shellcheck disable=SC2034 # For whoever sources this.
+DEVICE_TESTS=(--test vfio --test vfio_handover)
+
 # Run tests in virtual machines; the arguments are for the test runner.
 run_vm_tests() {
 	if cargo nextest --version >/dev/null 2>&1; then

@@ -59,8 +59,30 @@ OUT=$KDIR/build-$VARIANT-$ARCH-$CONFIG_HASH${CLIPPY:+-clippy}
 NAME=$VARIANT-$ARCH-$RELEASE
 LISTING=
 [ "$TREE" != rust ] || LISTING=$(repository_listing)
-KEY=$(printf '%s\n' "$FORMAT" "$CONFIG_HASH" "$LISTING" | sha256sum | cut -c 1-12)
+KEY=$(printf '%s\n' "$FORMAT" "$CONFIG_HASH" "$LISTING" "${PATCHES:-yes}" | sha256sum | cut -c 1-12)
 RESULT=$STORE/images/$NAME-$KEY
+
+has_modules() {
+	grep -qx CONFIG_MODULES=y "$OUT/.config"
+}
+
+# What modprobe would load for vfio-pci, in that order: modules/0.ko and so on.
+publish_modules() {
+	local result=$1 release module number=0
+	has_modules || return 0
+	release=$(cat "$OUT/include/config/kernel.release")
+	kmake INSTALL_MOD_PATH="$result/root" modules_install >"$LOGS/modules-$NAME.log" 2>&1 || {
+		show_failure "$LOGS/modules-$NAME.log"
+		die "the modules of $NAME could not be installed"
+	}
+	mkdir "$result/modules"
+	while read -r _ module _; do
+		cp "$module" "$result/modules/$number.ko"
+		number=$((number + 1))
+	done < <(modprobe -d "$result/root" -S "$release" --show-depends vfio-pci)
+	rm -rf "$result/root"
+	[ "$number" -gt 0 ] || die "modprobe finds no module vfio-pci among those of $NAME"
+}
 
 # Copy the image out under a name that says what it was built from. Another
 # build in the same place, of another clone perhaps, does not disturb it.
@@ -71,6 +93,7 @@ publish() {
 	cp "$OUT/$IMAGE" "$OUT/System.map" "$temporary/"
 	cp "$OUT/.config" "$temporary/config"
 	cp "$OUT/include/config/kernel.release" "$temporary/release"
+	publish_modules "$temporary"
 	ln -s "$OUT" "$temporary/obj"
 	chmod 755 "$temporary"
 	rm -rf "$RESULT"
@@ -83,6 +106,7 @@ publish() {
 
 build_image() {
 	local log=$LOGS/kernel-$NAME.log targets=("$TARGET" headers)
+	! has_modules || targets+=(modules)
 	say "Building kernel $NAME ($(basename "$SOURCE")); the full log is $log"
 	if ! watch "kernel $NAME" "$log" kmake -j"$JOBS" LOCALVERSION="-$VARIANT-$RELEASE" "${targets[@]}"; then
 		show_failure "$log"

@@ -6,6 +6,9 @@
 #	mount.sh mount KDIR [--remount]
 #	mount.sh unmount KDIR
 #
+# With PATCHES=no in the environment the hooks in C drivers stay out, and with them
+# what needs them: see HAVE_* in Kconfig.
+#
 # KDIR/kernel/liveupdate becomes a symbolic link to this repository, our ABI
 # headers become links in place of the tree's own, and patches/series, if there
 # is one, is applied. What was there before waits in KDIR/.liveupdate-mainline.
@@ -25,7 +28,7 @@ our_headers() {
 
 # Names in patches/series, without comments; nothing if there is no series.
 our_patches() {
-	[ -f "$REPO/patches/series" ] || return 0
+	[ "${PATCHES:-yes}" != no ] && [ -f "$REPO/patches/series" ] || return 0
 	sed -e 's/#.*//' -e 's/[[:space:]].*$//' -e '/^$/d' "$REPO/patches/series"
 }
 

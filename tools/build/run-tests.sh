@@ -13,6 +13,16 @@ build_images() {
 	export_image mainline b && export_image rust a && export_image rust b && export_image rust-cmemfd a
 }
 
+# Kernels of hosts that assign devices, in place of those above.
+build_device_images() {
+	IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
+	export_image rust a && export_kernel_paths "$LAST_IMAGE" && export_image rust b
+}
+
+test_devices() {
+	ARCH=x86_64 run_vm_tests "${DEVICE_TESTS[@]}" -- --include-ignored
+}
+
 test_host() {
 	cargo test --workspace --exclude lu-vm --no-fail-fast
 }
@@ -32,5 +42,13 @@ else
 	tests_failed=$((tests_failed + 1))
 	tests_bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
+fi
+say
+say "=== kernels for devices"
+if build_device_images; then
+	stage "VM tests with devices" test_devices
+else
+	tests_failed=$((tests_failed + 1))
+	tests_bad+=("kernels for devices (their logs are in $LOGS); so their VM tests were not run")
 fi
 verdict

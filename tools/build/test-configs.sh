@@ -35,6 +35,7 @@ builds "without KHO" x86_64 "${NO_KHO[@]}"
 builds "without debugfs and debug checks of KHO" x86_64 CONFIG_KEXEC_HANDOVER_DEBUG=n CONFIG_KEXEC_HANDOVER_DEBUGFS=n
 builds "without memory nodes, without delayed initialisation" x86_64 CONFIG_NUMA=n CONFIG_X86_64_ACPI_NUMA=n \
 	CONFIG_ACPI_NUMA=n CONFIG_DEFERRED_STRUCT_PAGE_INIT=n
+PATCHES=no builds "without the hooks of patches/" x86_64 CONFIG_PCI_LIVEUPDATE=n
 builds "arm64 without LUO" arm64 "${NO_LUO[@]}"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

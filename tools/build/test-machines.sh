@@ -10,6 +10,8 @@
 #	         config/vfio.config, with itself
 #	vfio-debug
 #	         the same, and it looks after itself
+#	vfio-modules
+#	         the same, with VFIO in modules
 #
 # TESTS may hold parts of the names of the tests to run, separated by blanks. Ends
 # with a verdict and `N passed, N failed`.
@@ -53,7 +55,7 @@ choose_machine() {
 	vfio | vfio-debug)
 		IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
 		VARIANTS=(rust)
-		RUNNER=(--test vfio --test vfio_handover)
+		RUNNER=("${DEVICE_TESTS[@]}")
 		OPTIONS+=(--include-ignored)
 		PATIENCE=1
 		MEMORY_MIB=1024 CMDLINE=
@@ -64,7 +66,17 @@ choose_machine() {
 			as_debug_kernel
 		fi
 		;;
-	*) die "'$1' is no machine to test on; it is arm64, debug, vfio or vfio-debug" ;;
+	vfio-modules)
+		cat "$BUILD_SCRIPTS/config/vfio.config" "$BUILD_SCRIPTS/config/vfio-modules.config" >"$LOGS/vfio-modules.config"
+		IMAGE_CONFIG=$LOGS/vfio-modules.config
+		VARIANTS=(rust)
+		RUNNER=(--test vfio --test vfio_modules)
+		NAMES=(preserve module abort)
+		OPTIONS+=(--include-ignored)
+		PATIENCE=1
+		MEMORY_MIB=1024 CMDLINE=
+		;;
+	*) die "'$1' is no machine to test on; it is arm64, debug, vfio, vfio-debug or vfio-modules" ;;
 	esac
 	[ -z "${TESTS:-}" ] || read -ra NAMES <<<"$TESTS"
 }

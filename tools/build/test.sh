@@ -142,6 +142,10 @@ test_changes() {
 	holds "mount again after changes" "$clone/tools/build/mount.sh" mount "$tree"
 	holds "a header that is gone is gone from the tree" test ! -L "$tree/include/linux/kho/abi/lu_test_new.h"
 	holds "a patch that changed is applied anew" grep -q 'Another hook' "$tree/mm/memfd.c"
+	holds "mount without patches" env PATCHES=no "$clone/tools/build/mount.sh" mount "$tree"
+	holds "then they are out of the tree" same "$(sha256sum <"$SOURCE/mm/memfd.c")" "$(sha256sum <"$tree/mm/memfd.c")"
+	holds "mount with them again" "$clone/tools/build/mount.sh" mount "$tree"
+	holds "then they are back" grep -q 'Another hook' "$tree/mm/memfd.c"
 }
 
 # A mount that died: after its first step, and before its last.

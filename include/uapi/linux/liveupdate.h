@@ -244,8 +244,9 @@ struct liveupdate_session_retrieve_fd {
  * @reserved:	Input; zero.
  *
  * Files that were retrieved are now userspace's alone. Those that were not are
- * discarded, and their memory is free again. Either all of the session is
- * finished or, on error, none of it, and one may try again.
+ * discarded, and their memory is free again; but a PCI device has to be retrieved
+ * first, and one that came running to be bound to an iommufd. Either all of the
+ * session is finished or, on error, none of it, and one may try again.
  *
  * A finished session answers ENOENT to every token, and 0 to another finish. Its
  * name disappears with its last descriptor.

@@ -34,12 +34,12 @@ pub(super) fn set_up(device: &Device) {
     }
 }
 
-/// Looks at a device while nobody can know whether it was preserved. Others were told to stop before
-/// the kexec.
-fn set_up_blindly(device: &Device) {
+/// Looks at a device of which the previous kernel does not say that it was preserved, or nobody can
+/// read whether it does. All others were told to stop before the kexec.
+pub(super) fn set_up_blindly(device: &Device) {
     if !device.is_bridge() && device.is_master() {
         pr_warn!(
-            "PCI: {}: may have been preserved, but what the previous kernel says of it cannot be read\n",
+            "PCI: {}: can reach memory, and yet the previous kernel does not say that it was preserved\n",
             device.address()
         );
         make_ordinary(device);
@@ -149,7 +149,7 @@ pub(super) fn prepare_probe(locked: &Locked<'_>) -> Result {
     device.clear_master();
     locked.reset().map_err(|error| {
         pr_err!(
-            "PCI: {address}: gets no driver: it may still be running, and cannot be reset ({error:?}). Remove and rescan it to use it all the same\n"
+            "PCI: {address}: gets no driver: it may still be running, and cannot be reset ({error:?}); it has to be switched off first\n"
         );
         ENODEV
     })?;

@@ -77,7 +77,9 @@ impl Table {
         let address = device.address();
 
         match self.0.state(address) {
-            None | Some(State::Finished) => {}
+            // Whatever was not preserved was told to stop before the kexec.
+            None => super::hooks::set_up_blindly(device),
+            Some(State::Finished) => {}
             Some(State::Unusable | State::Gone) => super::hooks::make_ordinary(device),
             Some(State::Kept(_)) => match objection(device) {
                 None => {

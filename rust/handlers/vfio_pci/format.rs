@@ -14,14 +14,18 @@
 //! An interrupt is a message from the device, then an event for its user. Whichever of both has
 //! happened when the user's process ends, the next one must hear of it:
 //!
-//! 1. All vectors are masked together. What the device wants to send from now on stays in its pending
-//!    bits; what it has sent has reached the eventfds once the handlers have run, which is waited for.
+//! 1. All vectors are masked together, and stay so while MSI-X is enabled, across the kexec. What the
+//!    device wants to send from now on stays in its pending bits; what it has sent has reached the
+//!    eventfds once the handlers have run, which is waited for.
 //! 2. A vector whose eventfd nobody has read, or whose pending bit is set, is noted for the next
 //!    kernel. Bits that are set later stay with the device.
 //! 3. In the next kernel, before a vector is unmasked, its pending bit is looked at again: unmasking
-//!    has the device send the message and forget it, but it goes nowhere as long as the device is no
-//!    bus master, which it is not before its user has mapped the memory.
+//!    has the device send the message and forget it, which goes nowhere if the device is no bus
+//!    master.
 //! 4. Only then is the eventfd signalled, for whatever was noted in the two places.
+//!
+//! An owner who makes the device a bus master first, and configures the interrupts then, hears of
+//! everything. The other way round, what needs no memory may happen in between, and is not heard.
 //!
 //! A vector may be signalled once too often by this, which drivers cope with. MSI knows neither a mask
 //! nor pending bits in most devices: with it configured, the freeze fails (`EINVAL`). A line that is
@@ -39,17 +43,17 @@ use crate::abi::vfio_pci::RunningSer;
 use crate::abi::vfio_pci::COMPATIBLE;
 use crate::abi::vfio_pci::COMPATIBLE_RUNNING;
 use crate::abi::vfio_pci::RESET_WORKS;
+use crate::kernel::pci::Jump;
 use crate::kernel::sync::StaticMutex;
 use crate::kernel::vfio::is_cdev_bound;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
 use crate::kernel::vfio::Interrupts;
-use crate::kernel::vfio::Jump;
 use crate::kernel::vfio::Locked;
 use crate::kernel::vfio::Lost;
 
-/// What was read of files that could not be retrieved yet, by their data.
-pub(crate) type Waiting<T> = StaticMutex<KVec<(u64, T)>>;
+/// What was read of files that were asked for and are not retrieved yet, by their data.
+pub(crate) type Claimed<T> = StaticMutex<KVec<(u64, T)>>;
 
 /// A state in which a device is handed over.
 pub(crate) trait Format: Send + Sync + Sized + 'static {
@@ -57,13 +61,13 @@ pub(crate) trait Format: Send + Sync + Sized + 'static {
     const COMPATIBLE: &'static CStr;
 
     /// What the next kernel is told.
-    type Ser: FromBytes + IntoBytes + Immutable + Send + Sync + 'static;
+    type Ser: Copy + FromBytes + IntoBytes + Immutable + Send + Sync + 'static;
 
     /// Whether files are written in this format.
     fn is_written() -> bool;
 
-    /// Files that could not be retrieved yet.
-    fn waiting() -> &'static Waiting<Self::Ser>;
+    /// Files that were asked for and are not retrieved yet.
+    fn claimed() -> &'static Claimed<Self::Ser>;
 
     /// What can be said of a device when it is preserved.
     fn describe(device: &Device) -> Self::Ser;
@@ -97,14 +101,14 @@ impl Format for Idle {
         !Running::is_written()
     }
 
-    fn waiting() -> &'static Waiting<DeviceSer> {
-        static WAITING: Waiting<DeviceSer> = Waiting::new(c"vfio_pci_idle", KVec::new());
+    fn claimed() -> &'static Claimed<DeviceSer> {
+        static CLAIMED: Claimed<DeviceSer> = Claimed::new(c"vfio_pci_idle", KVec::new());
 
-        &WAITING
+        &CLAIMED
     }
 
     fn describe(device: &Device) -> DeviceSer {
-        DeviceSer::new(device.address())
+        DeviceSer::new(device.pci().address())
     }
 
     fn address(ser: &DeviceSer) -> Address {
@@ -144,14 +148,14 @@ impl Format for Running {
         crate::module_parameters::running.value() != 0
     }
 
-    fn waiting() -> &'static Waiting<RunningSer> {
-        static WAITING: Waiting<RunningSer> = Waiting::new(c"vfio_pci_running", KVec::new());
+    fn claimed() -> &'static Claimed<RunningSer> {
+        static CLAIMED: Claimed<RunningSer> = Claimed::new(c"vfio_pci_running", KVec::new());
 
-        &WAITING
+        &CLAIMED
     }
 
     fn describe(device: &Device) -> RunningSer {
-        RunningSer::new(device.address())
+        RunningSer::new(device.pci().address())
     }
 
     fn address(ser: &RunningSer) -> Address {

@@ -101,6 +101,40 @@ static void refuse_sleeper(void)
 	vfio_close(&nvme);
 }
 
+/*
+ * A device that somebody is removing, who waits for the session to let go of it. To
+ * shut it down would be to wait for him.
+ */
+static void refuse_leaving(void)
+{
+	int session = lu_create(device, "leaving"), memfd = new_memfd(2), event, status;
+	struct pci_name name;
+	struct vfio edu;
+	pid_t pid;
+
+	open_edu(SLOT_SWITCH, &edu, memfd);
+	NEED(pci_find(SLOT_SWITCH, ID_EDU, &name));
+	event = vfio_enable_irqs(edu.fd, VFIO_PCI_REQ_IRQ_INDEX);
+	NEED(event >= 0 && lu_preserve(session, edu.fd, DEVICE_TOKEN) == 0);
+	pid = fork();
+	NEED(pid >= 0);
+	if (!pid) {
+		close(session);
+		vfio_close(&edu);
+		_exit(pci_write(name.bdf, "remove", "1") ? 1 : 0);
+	}
+	/* Its owner is asked to let go of it. */
+	NEED(vfio_event_came(event));
+	refused_kexec(EBUSY);
+	NEED(edu_copies_page(&edu, memfd, 0, 1));
+	close(session);
+	vfio_close(&edu);
+	NEED(waitpid(pid, &status, 0) == pid && status == 0);
+	NEED(lu_write_text(PCI_RESCAN, "1"));
+	close(event);
+	close(memfd);
+}
+
 static void note(struct watch *watch, long err, unsigned int what)
 {
 	if (err == -EIO)
@@ -227,6 +261,7 @@ static int prepare(void)
 	refuse_interrupts(&edu, memfd);
 	refuse_sleeper();
 	close(session);
+	refuse_leaving();
 
 	dmabuf = vfio_export_bar(edu.fd, 0);
 	NEED(dmabuf >= 0);

@@ -126,13 +126,11 @@ TEST(retrieving_a_device)
 		fd = lu_retrieve(session, TOKEN);
 		failed = fault_came(control);
 		if (fd < 0) {
-			int err = fd;
-
 			EXPECT_TRUE(failed);
-			EXPECT_EQ(err, -ENOMEM);
-			/* Tried again it gives the file, or the same error. */
+			/* The handler's, or that of what comes around it. */
+			EXPECT_TRUE(fd == -EAGAIN || fd == -ENOMEM);
 			fd = lu_retrieve(session, TOKEN);
-			EXPECT_TRUE(fd >= 0 || fd == err);
+			EXPECT_GE(fd, 0);
 		}
 		if (fd >= 0) {
 			EXPECT_EQ(vfio_connect(&edu, fd), 0);

@@ -31,6 +31,7 @@ static const struct {
 	{ "killed-retrieved", SLOT_MORE + 6, ID_EDU },
 	{ "killed-driving", SLOT_MORE + 7, ID_EDU },
 	{ "killed-finished", SLOT_MORE + 8, ID_EDU },
+	{ "early", SLOT_MORE + 10, ID_EDU },
 };
 
 #define DEVICES		(sizeof(devices) / sizeof(devices[0]))
@@ -383,6 +384,25 @@ TEST_F(retrieved, a_device_that_was_removed_and_found_again_is_ordinary)
 	EXPECT_TRUE(is_ordinary(&name));
 	ASSERT_GE(session, 0);
 	EXPECT_EQ(lu_retrieve(session, DEVICE_TOKEN), -ENODEV);
+}
+
+TEST_F(retrieved, a_device_that_vfio_pci_does_not_have_yet_can_be_asked_for_again)
+{
+	int session = lu_retrieve_session(self->device, "early");
+	struct pci_name name;
+	struct vfio edu;
+	int fd, memfd;
+
+	ASSERT_GE(session, 0);
+	EXPECT_EQ(lu_retrieve(session, DEVICE_TOKEN), -EAGAIN);
+	EXPECT_EQ(lu_retrieve(session, DEVICE_TOKEN), -EAGAIN);
+	EXPECT_EQ(lu_finish(session, 0), -EBUSY);
+	ASSERT_TRUE(bind("early", &name));
+	fd = lu_retrieve(session, DEVICE_TOKEN);
+	memfd = lu_retrieve(session, MEMFD_TOKEN);
+	ASSERT_GE(fd, 0);
+	EXPECT_TRUE(works(&edu, fd, memfd, 0, 2));
+	EXPECT_EQ(lu_finish(session, 0), 0);
 }
 
 TEST_F(retrieved, a_device_stays_reserved_while_vfio_pci_is_bound_anew)

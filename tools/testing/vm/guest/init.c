@@ -81,6 +81,24 @@ static void set_up(void)
 	mount_at("tmpfs", "/tmp");
 }
 
+/* Loads the modules of this kernel: /modules/0.ko, /modules/1.ko and so on. */
+static void load_modules(void)
+{
+	char path[32];
+
+	for (int number = 0;; number++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "/modules/%d.ko", number);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			return;
+		if (syscall(__NR_finit_module, fd, "", 0))
+			give_up(path);
+		close(fd);
+	}
+}
+
 static void read_cmdline(char *cmdline)
 {
 	int fd = open("/proc/cmdline", O_RDONLY);
@@ -238,6 +256,7 @@ int main(void)
 	int kernel, status;
 
 	set_up();
+	load_modules();
 	read_cmdline(cmdline);
 	kernel = open_kernel();
 	if (strstr(cmdline, SECOND_STAGE))

@@ -59,6 +59,13 @@ impl Image {
         file_from_env(self.variable(), "a bootable kernel image")
     }
 
+    /// The modules that come with this image, in the order in which to load them.
+    pub fn modules(self) -> Result<Vec<PathBuf>> {
+        let dir = self.path()?.with_file_name("modules");
+        let modules = (0..).map(|number| dir.join(format!("{number}.ko")));
+        Ok(modules.take_while(|module| module.is_file()).collect())
+    }
+
     /// The address of the only symbol that is `wanted`, without KASLR.
     pub fn symbol(self, wanted: impl Fn(&str) -> bool) -> Result<u64> {
         let map = self.path()?.with_file_name("System.map");

@@ -203,8 +203,9 @@ impl LiveUpdate {
     }
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
-        let root = self.programs(arch)?;
-        let root = root.file(KERNEL, &self.direction.after().path()?)?;
+        let (before, after) = (self.direction.before(), self.direction.after());
+        let root = with_modules(self.programs(arch)?, before)?;
+        let root = root.file(KERNEL, &after.path()?)?;
         let root = match &self.cmdline_after {
             Some(arguments) => root.data(CMDLINE_AFTER, arguments.clone().into_bytes()),
             None => root,
@@ -212,7 +213,7 @@ impl LiveUpdate {
         if self.init == Init::MainlineKho {
             return Ok(root);
         }
-        root.nested(INITRD, self.programs(arch)?)
+        root.nested(INITRD, with_modules(self.programs(arch)?, after)?)
     }
 
     /// What both kernels find.
@@ -307,6 +308,7 @@ impl SingleKernel {
     pub fn run(self) -> Result<Transcript> {
         let arch = Arch::from_env()?;
         let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
+        let root = with_modules(root, self.image)?;
         let root = with_files(root, self.devices.as_ref());
         let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
         let boot = with_live_update(boot, &self.cmdline);
@@ -346,6 +348,15 @@ fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Re
     let built = dir.join("program");
     program.build(arch, &built)?;
     root.program(PROGRAM, &built)
+}
+
+/// Adds what our init loads before anything else, and tests may load again.
+fn with_modules(root: Initramfs, image: Image) -> Result<Initramfs> {
+    let mut modules = image.modules()?.into_iter().enumerate();
+
+    modules.try_fold(root, |root, (number, module)| {
+        root.file(&format!("/modules/{number}.ko"), &module)
+    })
 }
 
 /// What our or mainline's init says when something did not work tells more than what is missing then.

@@ -37,8 +37,8 @@ const ABORT_CASES: usize = 2;
 const BRIDGES_CASES: usize = 3;
 
 /// The cases in selftests/liveupdate/vfio_retrieve.c, and the devices that they take besides the first three.
-const RETRIEVE_CASES: usize = 15;
-const MORE_DEVICES: u8 = 10;
+const RETRIEVE_CASES: usize = 16;
+const MORE_DEVICES: u8 = 11;
 
 /// The cases in selftests/liveupdate/vfio_running.c, and the controllers that they take besides the first.
 const RUNNING_CASES: usize = 9;
