@@ -17,6 +17,9 @@
 #define SLOT_LINE	(SLOT_MORE + 6)
 #define SLOT_SAME_LINE	(SLOT_MORE + 10)
 
+/* So many may be nobody's: a line takes some time to go down. */
+#define FEW_INTERRUPTS	100
+
 /* Files to be frozen after a device, which takes time. */
 #define FILES_BETWEEN	1000
 
@@ -36,6 +39,7 @@ static const struct {
 	{ "pending-no-master", SLOT_MORE + 3 },
 	{ "unbound", SLOT_MORE + 4 },
 	{ "killed", SLOT_MORE + 5 },
+	{ "early", SLOT_MORE + 7 },
 };
 
 #define CONTROLLERS	(sizeof(controllers) / sizeof(controllers[0]))
@@ -163,6 +167,7 @@ static int prepare(void)
 	preserve_pending(device, "pending-no-master");
 	preserve(device, "unbound", &nvme, events);
 	preserve(device, "killed", &nvme, events);
+	preserve(device, "early", &nvme, events);
 	preserve_line(device, "line", SLOT_EDU);
 	preserve_line(device, "shared-line", SLOT_LINE);
 	printf("# prepared\n");
@@ -258,6 +263,8 @@ FIXTURE_VARIANT(told)
 {
 	const char *session;
 	bool master;
+	/* It is given something to do before its vectors are configured. */
+	bool early;
 	/* A bus master says itself, too, what its owner is told, sooner or later. */
 	unsigned int at_most;
 };
@@ -288,6 +295,14 @@ FIXTURE_VARIANT_ADD(told, of_what_became_pending_while_it_was_frozen)
 	.at_most = 1,
 };
 
+FIXTURE_VARIANT_ADD(told, of_what_was_done_before_vectors_were_configured)
+{
+	.session = "early",
+	.master = true,
+	.early = true,
+	.at_most = 2,
+};
+
 FIXTURE_SETUP(told)
 {
 	self->device = open(LU_DEVICE, O_RDWR);
@@ -316,9 +331,13 @@ TEST_F(told, an_owner_is)
 	ASSERT_EQ(take_over(&nvme, name.bdf, fd, memfd), 0);
 	if (!strcmp(variant->session, "frozen"))
 		ASSERT_EQ(nvme_driver(&nvme)->note, NVME_RAN_FROZEN);
-	ASSERT_TRUE(nvme_has_completed(&nvme));
 	if (variant->master)
 		ASSERT_EQ(vfio_set_bus_master(fd), 0);
+	if (variant->early)
+		nvme_submit(&nvme);
+	ASSERT_TRUE(WAIT_FOR(nvme_has_completed(&nvme)));
+	if (variant->early)
+		ASSERT_TRUE(WAIT_FOR(nvme_is_pending(&nvme, 0)));
 	ASSERT_EQ(set_vectors(&nvme, events), 0);
 	count = vfio_events(events[0]);
 	EXPECT_GE(count, 1);
@@ -384,23 +403,25 @@ TEST_F(running, a_line_that_is_asserted_interrupts)
 	EXPECT_EQ(lu_finish(session, 0), 0);
 }
 
-/* What the kernel says of interrupts of a line that were nobody's. */
-static bool read_spurious(const char *bdf, char *text, size_t size)
+/* How many interrupts of a line were nobody's, of late; or -1. */
+static long count_unhandled(const char *bdf)
 {
-	char path[PCI_PATH], irq[16] = "";
+	char path[PCI_PATH], text[128] = "";
 	int fd = pci_open(bdf, "irq", O_RDONLY);
-	ssize_t length;
+	char *found;
 
-	if (fd < 0 || read(fd, irq, sizeof(irq) - 1) <= 0)
-		return false;
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return -1;
 	close(fd);
-	irq[strlen(irq) - 1] = '\0';
-	snprintf(path, sizeof(path), "/proc/irq/%s/spurious", irq);
+	snprintf(path, sizeof(path), "/proc/irq/%ld/spurious",
+		 strtol(text, NULL, 10));
+	memset(text, 0, sizeof(text));
 	fd = open(path, O_RDONLY);
-	length = read(fd, text, size - 1);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return -1;
 	close(fd);
-	text[length < 0 ? 0 : length] = '\0';
-	return length > 0;
+	found = strstr(text, "unhandled ");
+	return found ? strtol(found + strlen("unhandled "), NULL, 10) : -1;
 }
 
 /* Without a handler for it, it would interrupt over and over. */
@@ -408,7 +429,7 @@ TEST_F(running, a_line_that_is_asserted_is_quiet_before_it_is_configured)
 {
 	int session = lu_retrieve_session(self->device, "shared-line");
 	struct vfio edu, neighbour;
-	char before[128], after[128];
+	long count;
 	struct pci_name name;
 	int event;
 
@@ -420,11 +441,11 @@ TEST_F(running, a_line_that_is_asserted_is_quiet_before_it_is_configured)
 
 	ASSERT_GE(session, 0);
 	ASSERT_EQ(take_over_line(session, SLOT_LINE, &edu), 0);
-	ASSERT_TRUE(read_spurious(name.bdf, before, sizeof(before)));
 	EXPECT_TRUE(edu_interrupts(&neighbour, event));
 	EXPECT_EQ(vfio_unmask_irqs(neighbour.fd, VFIO_PCI_INTX_IRQ_INDEX), 0);
-	ASSERT_TRUE(read_spurious(name.bdf, after, sizeof(after)));
-	EXPECT_STREQ(strstr(before, "unhandled"), strstr(after, "unhandled"));
+	count = count_unhandled(name.bdf);
+	EXPECT_GE(count, 0);
+	EXPECT_LT(count, FEW_INTERRUPTS);
 
 	EXPECT_TRUE(line_works(&edu));
 	EXPECT_EQ(lu_finish(session, 0), 0);

@@ -41,9 +41,10 @@ const RETRIEVE_CASES: usize = 16;
 const MORE_DEVICES: u8 = 11;
 
 /// The cases in selftests/liveupdate/vfio_running.c, and the controllers that they take besides the first.
-const RUNNING_CASES: usize = 9;
+const RUNNING_CASES: usize = 10;
 const MORE_CONTROLLERS: u8 = 6;
 const LINE: u8 = MORE + 6;
+const EARLY: u8 = MORE + 7;
 const SAME_LINE: u8 = MORE + 10;
 
 /// The cases in selftests/liveupdate/vfio_running_abort.c.
@@ -209,6 +210,7 @@ fn running(name: &str) -> LiveUpdate {
     let devices = Devices::behind_iommu()
         .with(EDU, Device::Edu)
         .with(LINE, Device::Edu)
+        .with(EARLY, Device::Nvme(0))
         .with(SAME_LINE, Device::Edu)
         .with(NVME, Device::Nvme(0));
     let devices = (MORE..MORE + MORE_CONTROLLERS)
