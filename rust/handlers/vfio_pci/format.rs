@@ -29,7 +29,7 @@
 //!
 //! A vector may be signalled once too often by this, which drivers cope with. MSI knows neither a mask
 //! nor pending bits in most devices: with it configured, the freeze fails (`EINVAL`). A line that is
-//! asserted stays so until the device is served; it needs but to be disabled meanwhile.
+//! asserted stays so until the device is served; it needs but to be disabled until somebody handles it.
 
 use kernel::fs::File;
 use kernel::prelude::*;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Drivers in userspace: for QEMU's edu device, which moves data and interrupts,
- * and the beginnings of one for NVMe.
+ * A driver in userspace for QEMU's edu device, which moves data and interrupts.
  *
  * Functions return -errno or something that is not negative. What waits has a
  * deadline.
@@ -16,6 +15,7 @@
 
 #define EDU_IDENTITY		0x00
 #define EDU_LIVENESS		0x04
+#define EDU_IRQ_STATUS		0x24
 #define EDU_RAISE_IRQ		0x60
 #define EDU_ACKNOWLEDGE_IRQ	0x64
 #define EDU_DMA_SOURCE		0x80
@@ -141,36 +141,6 @@ static inline bool edu_interrupts(const struct vfio *edu, int event)
 	came = vfio_event_came(event);
 	*edu_reg(edu, EDU_ACKNOWLEDGE_IRQ) = 1;
 	return came;
-}
-
-/* NVMe, without a driver for it: only whether somebody is there. */
-
-#define NVME_VERSION	8
-
-static inline bool nvme_is_alive(const struct vfio *nvme)
-{
-	__u32 version = *(volatile __u32 *)(nvme->bar + NVME_VERSION);
-
-	return version >> 16 == 1;
-}
-
-static inline int nvme_start(struct vfio *nvme)
-{
-	int err = vfio_set_bus_master(nvme->fd);
-
-	if (err)
-		return err;
-	nvme->bar = vfio_map_bar(nvme->fd, 0);
-	if (!nvme->bar)
-		return -errno;
-	return nvme_is_alive(nvme) ? 0 : -EIO;
-}
-
-static inline int nvme_open(struct vfio *nvme, const char *bdf)
-{
-	int err = vfio_open(nvme, bdf);
-
-	return err ? err : nvme_start(nvme);
 }
 
 #endif /* SELFTESTS_LIVEUPDATE_EDU_H */

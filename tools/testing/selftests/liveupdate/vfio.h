@@ -22,6 +22,9 @@
 #define PM_D0		0
 #define PM_D3HOT	3
 
+/* The most vectors that a test needs. */
+#define VFIO_VECTORS	2
+
 /* An open device, and its address space. */
 struct vfio {
 	int fd;
@@ -283,23 +286,32 @@ static inline int vfio_set_power_state(int fd, const char *bdf, __u16 state)
 
 /* Interrupts. */
 
-static inline int vfio_set_irqs(int fd, unsigned int index, int eventfd)
+/* The first so many vectors at once, and none but them. */
+static inline int vfio_set_vectors(int fd, unsigned int index, const int *events,
+				   unsigned int count)
 {
 	struct {
 		struct vfio_irq_set set;
-		__s32 eventfd;
+		__s32 events[VFIO_VECTORS];
 	} args = {
 		.set = {
 			.argsz = sizeof(args),
 			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
 				 VFIO_IRQ_SET_ACTION_TRIGGER,
 			.index = index,
-			.count = 1,
+			.count = count,
 		},
-		.eventfd = eventfd,
 	};
 
+	if (count > VFIO_VECTORS)
+		return -E2BIG;
+	memcpy(args.events, events, count * sizeof(*events));
 	return lu_ioctl(fd, VFIO_DEVICE_SET_IRQS, &args);
+}
+
+static inline int vfio_set_irqs(int fd, unsigned int index, int eventfd)
+{
+	return vfio_set_vectors(fd, index, &eventfd, 1);
 }
 
 /* Has something raise an event; gives the descriptor for it. */
@@ -330,13 +342,48 @@ static inline int vfio_disable_irqs(int fd, unsigned int index)
 	return lu_ioctl(fd, VFIO_DEVICE_SET_IRQS, &set);
 }
 
-static inline bool vfio_event_came(int event)
+/* A line is masked when it has interrupted, until its user has served the device. */
+static inline int vfio_unmask_irqs(int fd, unsigned int index)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+		.index = index,
+		.count = 1,
+	};
+
+	return lu_ioctl(fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
+/* Whether there is an event to be read, now or within so many milliseconds. */
+static inline bool vfio_is_unread(int event, int timeout)
 {
 	struct pollfd wait = { .fd = event, .events = POLLIN };
+
+	return poll(&wait, 1, timeout) == 1;
+}
+
+/* How many events have come, without waiting for any. */
+static inline __u64 vfio_events(int event)
+{
 	__u64 count;
 
-	return poll(&wait, 1, PCI_DEADLINE_S * 1000) == 1 &&
-	       read(event, &count, sizeof(count)) == sizeof(count) && count == 1;
+	if (!vfio_is_unread(event, 0) ||
+	    read(event, &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count;
+}
+
+/* The same, and waits until there is one. */
+static inline __u64 vfio_wait_events(int event)
+{
+	return vfio_is_unread(event, PCI_DEADLINE_S * 1000) ?
+		vfio_events(event) : 0;
+}
+
+static inline bool vfio_event_came(int event)
+{
+	return vfio_wait_events(event) == 1;
 }
 
 #endif /* SELFTESTS_LIVEUPDATE_VFIO_H */

@@ -8,6 +8,7 @@
 #include <sys/reboot.h>
 
 #include "edu.h"
+#include "nvme.h"
 #include "kselftest_harness.h"
 
 #define PAGES		4

@@ -6,7 +6,7 @@
  * "-s 1" before the live update and with "-s 2" after it.
  */
 
-#include "edu.h"
+#include "nvme.h"
 #include "kselftest_harness.h"
 
 #define TOKEN	1

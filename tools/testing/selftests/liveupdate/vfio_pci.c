@@ -6,6 +6,7 @@
  */
 
 #include "edu.h"
+#include "nvme.h"
 #include "kselftest_harness.h"
 
 #define PAGES	4

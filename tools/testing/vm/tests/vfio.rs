@@ -40,6 +40,20 @@ const BRIDGES_CASES: usize = 3;
 const RETRIEVE_CASES: usize = 16;
 const MORE_DEVICES: u8 = 11;
 
+/// The cases in selftests/liveupdate/vfio_running.c, and the controllers that they take besides the first.
+const RUNNING_CASES: usize = 10;
+const MORE_CONTROLLERS: u8 = 6;
+const LINE: u8 = MORE + 6;
+const EARLY: u8 = MORE + 7;
+const SAME_LINE: u8 = MORE + 10;
+
+/// The cases in selftests/liveupdate/vfio_running_abort.c.
+const RUNNING_ABORT_CASES: usize = 1;
+
+/// Has a kernel hand devices over as they run, or not.
+const RUNNING: &str = "vfio_pci_liveupdate.running=1";
+const IDLE: &str = "vfio_pci_liveupdate.running=0";
+
 /// One edu device behind a root port, one behind a switch.
 fn two_edus() -> Devices {
     Devices::behind_iommu()
@@ -188,5 +202,48 @@ fn a_device_in_another_domain_is_found_again() -> TestResult {
             "{name}: the device was {before} and is {after}"
         ))?;
     }
+    Ok(())
+}
+
+/// A live update of controllers that run, and of edu devices, one of which shares its line with another.
+fn running(name: &str) -> LiveUpdate {
+    let devices = Devices::behind_iommu()
+        .with(EDU, Device::Edu)
+        .with(LINE, Device::Edu)
+        .with(EARLY, Device::Nvme(0))
+        .with(SAME_LINE, Device::Edu)
+        .with(NVME, Device::Nvme(0));
+    let devices = (MORE..MORE + MORE_CONTROLLERS)
+        .fold(devices, |devices, slot| devices.with(slot, Device::Nvme(0)));
+    live_update(name, "vfio_running", devices, RUNNING_CASES).cmdline(RUNNING)
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn running_devices_go_on_and_are_heard() -> TestResult {
+    running("running_devices_go_on_and_are_heard").run()?;
+    Ok(())
+}
+
+/// The parameter says what a kernel writes, not what it reads.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn running_devices_are_taken_over_by_any_kernel() -> TestResult {
+    let name = "running_devices_are_taken_over_by_any_kernel";
+    running(name).cmdline_after(IDLE).run()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn aborted_live_updates_give_running_devices_back() -> TestResult {
+    let name = "aborted_live_updates_give_running_devices_back";
+    let devices = Devices::behind_iommu()
+        .with(EDU, Device::Edu)
+        .with(NVME, Device::Nvme(0))
+        .with(MORE, Device::Edu);
+    live_update(name, "vfio_running_abort", devices, RUNNING_ABORT_CASES)
+        .cmdline(RUNNING)
+        .run()?;
     Ok(())
 }
