@@ -79,7 +79,7 @@ publish_modules() {
 	while read -r _ module _; do
 		cp "$module" "$result/modules/$number.ko"
 		number=$((number + 1))
-	done < <(modprobe -d "$result/root" -S "$release" --show-depends vfio-pci)
+	done < <(modprobe -d "$result/root" -S "$release" --show-depends vfio-pci | awk '!seen[$2]++')
 	rm -rf "$result/root"
 	[ "$number" -gt 0 ] || die "modprobe finds no module vfio-pci among those of $NAME"
 }
