@@ -23,6 +23,12 @@ test_devices() {
 	ARCH=x86_64 run_vm_tests "${DEVICE_TESTS[@]}" -- --include-ignored
 }
 
+# no_kernels KERNELS TESTS: count it as one failure that TESTS could not be run.
+no_kernels() {
+	tests_failed=$((tests_failed + 1))
+	tests_bad+=("$1 (their logs are in $LOGS); so the $2 were not run")
+}
+
 test_host() {
 	cargo test --workspace --exclude lu-vm --no-fail-fast
 }
@@ -39,8 +45,7 @@ if build_images; then
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
 	ARCH=x86_64 stage "VM tests" run_vm_tests
 else
-	tests_failed=$((tests_failed + 1))
-	tests_bad+=("kernels (their logs are in $LOGS); so the VM tests were not run")
+	no_kernels kernels "VM tests"
 	stage "checks" "$BUILD_SCRIPTS/check.sh"
 fi
 say
@@ -48,7 +53,6 @@ say "=== kernels for devices"
 if build_device_images; then
 	stage "VM tests with devices" test_devices
 else
-	tests_failed=$((tests_failed + 1))
-	tests_bad+=("kernels for devices (their logs are in $LOGS); so their VM tests were not run")
+	no_kernels "kernels for devices" "VM tests with devices"
 fi
 verdict

@@ -26,6 +26,7 @@ OPTIONS=(--skip c_memfd_handler)
 # What the test runner itself is told: which files of tests, if not all.
 RUNNER=()
 NAMES=()
+PATIENCE=1 MEMORY_MIB=1024 CMDLINE=
 
 # A kernel that looks after itself is slow, and KASAN takes an eighth of memory
 # early in boot. By default the scratch regions would be twice of all that, and not
@@ -43,7 +44,6 @@ choose_machine() {
 		NAMES=(rust mainline corrupt_ nothing_is_lost extents_)
 		OPTIONS+=(--skip luoctl)
 		PATIENCE=3
-		MEMORY_MIB=1024 CMDLINE=
 		;;
 	debug)
 		IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
@@ -57,8 +57,6 @@ choose_machine() {
 		VARIANTS=(rust)
 		RUNNER=("${DEVICE_TESTS[@]}")
 		OPTIONS+=(--include-ignored)
-		PATIENCE=1
-		MEMORY_MIB=1024 CMDLINE=
 		if [ "$1" = vfio-debug ]; then
 			cat "$IMAGE_CONFIG" "$BUILD_SCRIPTS/config/debug.config" >"$LOGS/vfio-debug.config"
 			IMAGE_CONFIG=$LOGS/vfio-debug.config
@@ -75,8 +73,6 @@ choose_machine() {
 		# It is modprobe, not our init, that looks for parameters of modules on the
 		# kernel's command line.
 		OPTIONS+=(--include-ignored --skip running)
-		PATIENCE=1
-		MEMORY_MIB=1024 CMDLINE=
 		;;
 	*) die "'$1' is no machine to test on; it is arm64, debug, vfio, vfio-debug or vfio-modules" ;;
 	esac
