@@ -70,6 +70,29 @@ static inline int edu_open(struct vfio *edu, const char *bdf)
 	return err ? err : edu_start(edu);
 }
 
+/*
+ * Has an edu device whose file came from the previous kernel work on a memfd. Says
+ * how far it came if that fails.
+ */
+static inline int edu_take_over(struct vfio *edu, int fd, int memfd,
+				unsigned long size)
+{
+	const char *step = "connecting";
+	int err = vfio_connect(edu, fd);
+
+	if (!err) {
+		step = "starting";
+		err = edu_start(edu);
+	}
+	if (!err) {
+		step = "mapping";
+		err = vfio_map_memfd(edu, memfd, size);
+	}
+	if (err)
+		printf("# %s: %d\n", step, err);
+	return err;
+}
+
 static inline bool edu_transfer(const struct vfio *edu, unsigned long source,
 				unsigned long target, unsigned long length,
 				unsigned long direction)

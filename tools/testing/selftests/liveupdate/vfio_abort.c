@@ -318,9 +318,7 @@ TEST_F(after_aborts, the_device_comes_along_and_works)
 	memfd = lu_retrieve(session, MEMFD_TOKEN);
 	ASSERT_GE(fd, 0);
 	ASSERT_GE(memfd, 0);
-	ASSERT_EQ(vfio_connect(&edu, fd), 0);
-	ASSERT_EQ(edu_start(&edu), 0);
-	ASSERT_EQ(vfio_map_memfd(&edu, memfd, PAGES * PAGE), 0);
+	ASSERT_EQ(edu_take_over(&edu, fd, memfd, PAGES * PAGE), 0);
 	EXPECT_EQ(lu_wrong(memfd, 0, PAGE, 9), PAGE);
 	EXPECT_TRUE(edu_copies_page(&edu, memfd, 0, 1));
 	EXPECT_EQ(lu_finish(session, 0), 0);

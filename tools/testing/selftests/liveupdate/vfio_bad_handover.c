@@ -101,8 +101,7 @@ static int hand_over(void)
 /* Whether a device that was opened carries a page of a memfd to another one. */
 static bool works(struct vfio *edu, int fd, int memfd)
 {
-	bool done = vfio_connect(edu, fd) == 0 && edu_start(edu) == 0 &&
-		    vfio_map_memfd(edu, memfd, PAGES * PAGE) == 0 &&
+	bool done = edu_take_over(edu, fd, memfd, PAGES * PAGE) == 0 &&
 		    edu_copies_page(edu, memfd, 0, 1);
 
 	vfio_close(edu);

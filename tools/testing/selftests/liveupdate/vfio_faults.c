@@ -133,9 +133,7 @@ TEST(retrieving_a_device)
 			EXPECT_GE(fd, 0);
 		}
 		if (fd >= 0) {
-			EXPECT_EQ(vfio_connect(&edu, fd), 0);
-			EXPECT_EQ(edu_start(&edu), 0);
-			EXPECT_EQ(vfio_map_memfd(&edu, memfd, PAGES * PAGE), 0);
+			EXPECT_EQ(edu_take_over(&edu, fd, memfd, PAGES * PAGE), 0);
 			EXPECT_TRUE(works(&edu, memfd));
 			vfio_close(&edu);
 			EXPECT_EQ(lu_finish(session, 0), 0);

@@ -100,20 +100,8 @@ static bool is_reserved(const struct pci_name *name)
 static bool works(struct vfio *edu, int fd, int memfd, unsigned int from,
 		  unsigned int to)
 {
-	const char *step = "connecting";
-	int err = vfio_connect(edu, fd);
-
-	if (!err) {
-		step = "starting";
-		err = edu_start(edu);
-	}
-	if (!err) {
-		step = "mapping";
-		err = vfio_map_memfd(edu, memfd, PAGES * PAGE);
-	}
-	if (err)
-		printf("# %s: %d\n", step, err);
-	return !err && edu_copies_page(edu, memfd, from, to);
+	return edu_take_over(edu, fd, memfd, PAGES * PAGE) == 0 &&
+	       edu_copies_page(edu, memfd, from, to);
 }
 
 /* Whether anybody can open it, and it works. */
