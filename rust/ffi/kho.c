@@ -195,6 +195,7 @@ void lu_folio_put(struct folio *folio)
 {
 	folio_put(folio);
 }
+EXPORT_SYMBOL_GPL(lu_folio_put);
 
 /* vmalloc. */
 

@@ -10,7 +10,6 @@
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/interrupt.h>
-#include <linux/io.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -294,22 +293,7 @@ bool lu_vfio_is_incoming_at(u32 domain, u16 bdf)
 	return incoming;
 }
 
-u64 lu_vfio_phys(void *preserved)
-{
-	return virt_to_phys(preserved);
-}
-
-void *lu_vfio_folio_address(struct folio *folio)
-{
-	return folio_address(folio);
-}
-
 size_t lu_vfio_folio_size(struct folio *folio)
 {
 	return folio_size(folio);
-}
-
-void lu_vfio_folio_put(struct folio *folio)
-{
-	folio_put(folio);
 }

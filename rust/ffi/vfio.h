@@ -56,10 +56,7 @@ int lu_vfio_pci_take_over(struct vfio_device *device, bool reset_works,
 /* Whether the PCI core knows of a device there that is incoming. */
 bool lu_vfio_is_incoming_at(u32 domain, u16 bdf);
 
-/* Inline functions. */
-u64 lu_vfio_phys(void *preserved);
-void *lu_vfio_folio_address(struct folio *folio);
+/* An inline function. */
 size_t lu_vfio_folio_size(struct folio *folio);
-void lu_vfio_folio_put(struct folio *folio);
 
 #endif /* _LIVEUPDATE_FFI_VFIO_H */

@@ -61,6 +61,10 @@ static STATE: StaticMutex<State> = StaticMutex::new(c"pci_liveupdate", State { f
 /// Whether there may be incoming devices.
 static HAS_INCOMING: AtomicFlag = AtomicFlag::new(false);
 
+/// Whether there ever were any. Never cleared: numbers of buses must not change between the two passes
+/// of a scan, which may run while the last device is being finished.
+static HAD_INCOMING: AtomicFlag = AtomicFlag::new(false);
+
 /// Preserved devices as a whole.
 struct Devices;
 
@@ -94,6 +98,7 @@ impl flb::Flb for Devices {
         let object = Arc::pin_init(new_mutex!(table, "pci::incoming"), GFP_KERNEL)?;
 
         HAS_INCOMING.store(true, Relaxed);
+        HAD_INCOMING.store(true, Relaxed);
         Ok(object)
     }
 

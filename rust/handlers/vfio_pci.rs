@@ -27,7 +27,6 @@ use crate::kernel::liveupdate::Incoming;
 use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::liveupdate::Registration;
 use crate::kernel::vfio::depend_on_pci;
-use crate::kernel::vfio::is_cdev_bound;
 use crate::kernel::vfio::is_incoming_at;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
@@ -82,8 +81,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
 
     fn can_preserve(&self, file: &File) -> bool {
         F::is_written()
-            && is_cdev_bound(file)
-            && Device::from_file(file)
+            && Device::driven_by(file)
                 .is_some_and(|device| !device.pci().is_virtual() && !device.is_intel_display())
     }
 

@@ -15,7 +15,10 @@ use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::IntoBytes;
 
+use crate::abi::addr::PhysAddr;
+
 use super::bindings;
+use super::direct_map;
 
 /// A value in memory of its own, which the next kernel will find where it is.
 ///
@@ -53,8 +56,8 @@ impl<T: IntoBytes + Immutable> Preserved<T> {
 impl<T> Preserved<T> {
     /// The physical address of the value.
     pub(crate) fn phys(&self) -> u64 {
-        // SAFETY: By the type invariant, this is in the direct map.
-        unsafe { bindings::lu_vfio_phys(self.0.as_ptr().cast()) }
+        // By the type invariant, this is in the direct map.
+        direct_map::phys_of(self.0.as_ptr()).get()
     }
 
     /// The value, to be changed.
@@ -79,16 +82,16 @@ impl<T> Drop for Preserved<T> {
 pub(crate) fn take<T: FromBytes>(phys: u64) -> Result<T> {
     // SAFETY: Any number may be asked for: what was not preserved is not found.
     let folio = NonNull::new(unsafe { bindings::kho_restore_folio(phys) }).ok_or(ENOENT)?;
-    // SAFETY: The folio is ours, as the call gives out each but once.
+    // SAFETY: The folio is ours, as the call gives out each but once, and begins at `phys`.
     let bytes = unsafe {
         core::slice::from_raw_parts(
-            bindings::lu_vfio_folio_address(folio.as_ptr()).cast::<u8>(),
+            direct_map::address_of(PhysAddr::new(phys)),
             bindings::lu_vfio_folio_size(folio.as_ptr()),
         )
     };
     let value = T::read_from_prefix(bytes).map(|(value, _)| value);
 
     // SAFETY: It is ours, and `bytes` is not used any more.
-    unsafe { bindings::lu_vfio_folio_put(folio.as_ptr()) };
+    unsafe { bindings::lu_folio_put(folio.as_ptr()) };
     value.map_err(|_| EINVAL)
 }

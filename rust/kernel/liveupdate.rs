@@ -316,19 +316,6 @@ impl<T: FileHandler> Handler<T> {
         to_result(unsafe { bindings::liveupdate_register_flb(self.raw.get(), flb.as_raw()) })
     }
 
-    /// Makes the orchestrator forget the handler and what is attached to it.
-    ///
-    /// # Safety
-    ///
-    /// The handler is registered, and no session has a file of it: neither one that is preserved
-    /// nor one that came from the previous kernel.
-    #[cfg_attr(not(CONFIG_LIVEUPDATE_KUNIT_TEST), expect(dead_code))]
-    pub(crate) unsafe fn unregister(&'static self) {
-        self.registered.store(false, Relaxed);
-        // SAFETY: The caller promises that it is registered and not in use.
-        unsafe { bindings::liveupdate_unregister_file_handler(self.raw.get()) };
-    }
-
     /// The handler around what C knows.
     ///
     /// # Safety

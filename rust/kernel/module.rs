@@ -6,6 +6,8 @@
 //! nobody.
 
 pub(crate) mod bindings;
+#[allow(dead_code, reason = "the built-in half uses all of it")]
+mod direct_map;
 pub(crate) mod kho_memory;
 #[allow(
     dead_code,

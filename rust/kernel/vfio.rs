@@ -47,6 +47,13 @@ impl Device {
         NonNull::new(device).map(|device| unsafe { &*device.as_ptr().cast::<Self>() })
     }
 
+    /// The same, if it is through `file` that the device is driven: it was made by opening the character
+    /// device, or by retrieving it, and is bound to an iommufd.
+    pub(crate) fn driven_by(file: &File) -> Option<&Self> {
+        // SAFETY: The file is open, and of a VFIO device.
+        Self::from_file(file).filter(|_| unsafe { bindings::lu_vfio_is_cdev_bound(file.as_ptr()) })
+    }
+
     fn as_raw(&self) -> *mut bindings::vfio_device {
         self.0.get()
     }
@@ -95,16 +102,6 @@ impl Device {
             device: self,
             _not_send: NotThreadSafe,
         }
-    }
-}
-
-/// Whether it is through `file` that its device is driven: it was made by opening the character device,
-/// and is bound to an iommufd.
-pub(crate) fn is_cdev_bound(file: &File) -> bool {
-    // SAFETY: The file is open; C looks at what is behind it only if the first call says what that is.
-    unsafe {
-        !bindings::lu_vfio_pci_from_file(file.as_ptr()).is_null()
-            && bindings::lu_vfio_is_cdev_bound(file.as_ptr())
     }
 }
 
@@ -255,18 +252,18 @@ impl Locked<'_> {
     }
 }
 
-/// Whether there is a device at `address` that the previous kernel preserved and nobody has finished,
-/// whatever its driver is.
-pub(crate) fn is_incoming_at(address: Address) -> bool {
-    // SAFETY: There is nothing to promise.
-    unsafe { bindings::lu_vfio_is_incoming_at(address.domain, address.bdf) }
-}
-
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::lu_vfio_pci_unlock(self.device.as_raw()) };
     }
+}
+
+/// Whether there is a device at `address` that the previous kernel preserved and nobody has finished,
+/// whatever its driver is.
+pub(crate) fn is_incoming_at(address: Address) -> bool {
+    // SAFETY: There is nothing to promise.
+    unsafe { bindings::lu_vfio_is_incoming_at(address.domain, address.bdf) }
 }
 
 /// A device that was looked for, and is kept registered.

@@ -3,7 +3,6 @@
 //! What the PCI core asks and tells.
 
 use kernel::prelude::*;
-use kernel::sync::atomic::AtomicFlag;
 use kernel::sync::atomic::Relaxed;
 
 use crate::kernel::pci::Bus;
@@ -12,11 +11,8 @@ use crate::kernel::pci::Jump;
 use crate::kernel::pci::Locked;
 
 use super::DEVICES;
+use super::HAD_INCOMING;
 use super::STATE;
-
-/// Whether any device came from the previous kernel. Never cleared: numbers of buses must not change
-/// between the two passes of a scan, which may run while the last device is being finished.
-static HAD_INCOMING: AtomicFlag = AtomicFlag::new(false);
 
 /// Looks `device` up, which has just been found. Called with the lock of PCI scanning held, or while
 /// the system starts.
@@ -24,10 +20,7 @@ pub(super) fn set_up(device: &Device) {
     let _state = STATE.lock();
 
     match DEVICES.incoming() {
-        Ok(table) => {
-            HAD_INCOMING.store(true, Relaxed);
-            table.get().lock().set_up(device);
-        }
+        Ok(table) => table.get().lock().set_up(device),
         // Live update is off, there was none, or none with devices, or all of it is finished.
         Err(error) if [EOPNOTSUPP, ENODATA, ENOENT].contains(&error) => {}
         Err(_) => set_up_blindly(device),

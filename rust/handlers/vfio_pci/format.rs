@@ -45,7 +45,6 @@ use crate::abi::vfio_pci::COMPATIBLE_RUNNING;
 use crate::abi::vfio_pci::RESET_WORKS;
 use crate::kernel::pci::Jump;
 use crate::kernel::sync::StaticMutex;
-use crate::kernel::vfio::is_cdev_bound;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
 use crate::kernel::vfio::Interrupts;
@@ -191,6 +190,6 @@ impl Format for Running {
 
     // An ordinary device is reset when it is opened, so it has to be before.
     fn can_finish(file: &File) -> bool {
-        is_cdev_bound(file)
+        Device::driven_by(file).is_some()
     }
 }
