@@ -98,6 +98,37 @@ fn what_can_be_preserved_and_given_back() -> TestResult {
     Ok(())
 }
 
+/// ENOENT without a table, EBUSY the second time, EINVAL for a virtual function and once the kexec has begun.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn the_pci_core_refuses_what_it_cannot_preserve() -> TestResult {
+    let name = "the_pci_core_refuses_what_it_cannot_preserve";
+    let seen = live_update(
+        name,
+        "pci_refusals",
+        two_edus().with(NVME, Device::Nvme(1)),
+        1,
+    )
+    .run()?;
+    let said: Vec<&str> = seen.boots()[0]
+        .iter()
+        .filter_map(|line| line.split(": preserve").nth(1))
+        .collect();
+    let expected = [
+        ": -2, then -2",
+        ": 0, then -16",
+        ": -22, then -22",
+        " at shutdown: -22",
+        " at shutdown: -22",
+    ];
+    if said != expected {
+        Err(anyhow::anyhow!(
+            "{name}: the driver got {said:?}, not {expected:?}"
+        ))?;
+    }
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
 fn aborted_live_updates_give_devices_back() -> TestResult {
