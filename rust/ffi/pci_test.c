@@ -11,7 +11,7 @@
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 
-static int probe(struct pci_dev *dev, const struct pci_device_id *id)
+static int test_probe(struct pci_dev *dev, const struct pci_device_id *id)
 {
 	int first = pci_liveupdate_preserve(dev);
 	int second = pci_liveupdate_preserve(dev);
@@ -22,24 +22,24 @@ static int probe(struct pci_dev *dev, const struct pci_device_id *id)
 	return 0;
 }
 
-static void remove(struct pci_dev *dev)
+static void test_remove(struct pci_dev *dev)
 {
 }
 
-static void shutdown(struct pci_dev *dev)
+static void test_shutdown(struct pci_dev *dev)
 {
 	pci_notice(dev, "preserve at shutdown: %d\n", pci_liveupdate_preserve(dev));
 }
 
-static const struct pci_device_id none[] = {
+static const struct pci_device_id no_ids[] = {
 	{ }
 };
 
-static struct pci_driver driver = {
+static struct pci_driver test_driver = {
 	.name		= "pci-liveupdate-test",
-	.id_table	= none,
-	.probe		= probe,
-	.remove		= remove,
-	.shutdown	= shutdown,
+	.id_table	= no_ids,
+	.probe		= test_probe,
+	.remove		= test_remove,
+	.shutdown	= test_shutdown,
 };
-builtin_pci_driver(driver);
+builtin_pci_driver(test_driver);
