@@ -7,6 +7,7 @@ BUILD := tools/build
 MAKEFLAGS += --no-print-directory
 # Scripts take their parameters from the environment.
 export VARIANT ARCH RELEASE CONFIG_EXTRA JOBS FROM TO UPDATE TESTS BENCH PATCHES
+export MATRIX DEBUG SCENARIOS QUICK SEED REPORT
 
 .PHONY: help
 help:
@@ -18,6 +19,10 @@ help:
 	@echo '  make demo-vfio              the same with an assigned PCI device, which a driver in'
 	@echo '                              userspace has do DMA before and after'
 	@echo '  make test                   check, build and test everything; ends with a verdict'
+	@echo '  make qualify [FROM=K] [TO=K] [SCENARIOS=NAMES] [QUICK=1] [DEBUG=1]'
+	@echo '                              does a live update work from this kernel to that one? K is'
+	@echo '                              rust, mainline or the path of an image; MATRIX=1 does all'
+	@echo '                              pairs of rust and mainline. Leaves a report in qualify/'
 	@echo '  make bench [BENCH=quick] [ARGS=...]'
 	@echo '                              measure it side by side with mainline; ARGS=--help says more'
 	@echo
@@ -116,6 +121,10 @@ test-vfio-modules: setup
 .PHONY: test-configs
 test-configs: setup
 	@$(BUILD)/test-configs.sh
+
+.PHONY: qualify
+qualify: setup
+	@$(BUILD)/qualify.sh
 
 .PHONY: bench
 bench: setup

@@ -30,6 +30,14 @@ export_kernel_paths() {
 	export LU_KERNEL_SOURCE LU_KERNEL_OBJ
 }
 
+# Kernels that look after themselves, instead of the usual ones. They are slow, and
+# KASAN takes an eighth of memory early in boot. By default the scratch regions would
+# be twice of all that, and not always fit in.
+use_debug_kernels() {
+	IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
+	export LU_VM_PATIENCE=5 LU_VM_MEMORY_MIB=2048 LU_VM_CMDLINE=kho_scratch=64M,512M,64M
+}
+
 # The files of tests that want a kernel with config/vfio.config.
 # shellcheck disable=SC2034 # For whoever sources this.
 DEVICE_TESTS=(--test vfio --test vfio_handover)
@@ -37,9 +45,9 @@ DEVICE_TESTS=(--test vfio --test vfio_handover)
 # Run tests in virtual machines; the arguments are for the test runner.
 run_vm_tests() {
 	if cargo nextest --version >/dev/null 2>&1; then
-		cargo nextest run -p lu-vm --no-fail-fast "$@"
+		cargo nextest run -p lu-vm -p lu-qualify --no-fail-fast "$@"
 	else
 		say "cargo-nextest is not installed; 'cargo test' runs the VM tests instead."
-		cargo test -p lu-vm --no-fail-fast "$@"
+		cargo test -p lu-vm -p lu-qualify --no-fail-fast "$@"
 	fi
 }

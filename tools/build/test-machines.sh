@@ -26,31 +26,21 @@ OPTIONS=(--skip c_memfd_handler)
 # What the test runner itself is told: which files of tests, if not all.
 RUNNER=()
 NAMES=()
-PATIENCE=1 MEMORY_MIB=1024 CMDLINE=
-
-# A kernel that looks after itself is slow, and KASAN takes an eighth of memory
-# early in boot. By default the scratch regions would be twice of all that, and not
-# always fit in.
-as_debug_kernel() {
-	PATIENCE=5
-	MEMORY_MIB=2048 CMDLINE=kho_scratch=64M,512M,64M
-}
+export LU_VM_PATIENCE=1 LU_VM_MEMORY_MIB=1024 LU_VM_CMDLINE=
 
 choose_machine() {
 	case $1 in
 	arm64)
 		IMAGE_ARCH=arm64
 		VARIANTS=(mainline rust)
-		NAMES=(rust mainline corrupt_ nothing_is_lost extents_)
 		OPTIONS+=(--skip luoctl)
-		PATIENCE=3
+		LU_VM_PATIENCE=3
 		;;
 	debug)
-		IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
 		VARIANTS=(rust)
-		NAMES=(rust_to_rust on_rust corrupt_ extents_)
+		NAMES=(rust_to_rust on_rust)
 		OPTIONS+=(--include-ignored)
-		as_debug_kernel
+		use_debug_kernels
 		;;
 	vfio | vfio-debug)
 		IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
@@ -58,10 +48,11 @@ choose_machine() {
 		RUNNER=("${DEVICE_TESTS[@]}")
 		OPTIONS+=(--include-ignored)
 		if [ "$1" = vfio-debug ]; then
+			use_debug_kernels
+			IMAGE_CONFIG=$BUILD_SCRIPTS/config/vfio.config
 			cat "$IMAGE_CONFIG" "$BUILD_SCRIPTS/config/debug.config" >"$LOGS/vfio-debug.config"
 			IMAGE_CONFIG=$LOGS/vfio-debug.config
 			RUNNER+=(--test vfio_faults)
-			as_debug_kernel
 		fi
 		;;
 	vfio-modules)
@@ -87,8 +78,7 @@ build_images() {
 }
 
 test_vm() {
-	ARCH=$IMAGE_ARCH LU_VM_PATIENCE=$PATIENCE LU_VM_MEMORY_MIB=$MEMORY_MIB \
-		LU_VM_CMDLINE=$CMDLINE run_vm_tests "${RUNNER[@]}" -- "${NAMES[@]}" "${OPTIONS[@]}"
+	ARCH=$IMAGE_ARCH run_vm_tests "${RUNNER[@]}" -- "${NAMES[@]}" "${OPTIONS[@]}"
 }
 
 mkdir -p "$LOGS"

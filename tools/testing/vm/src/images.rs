@@ -5,6 +5,7 @@
 use std::env;
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -61,18 +62,26 @@ impl Image {
 
     /// The modules that come with this image, in the order in which to load them.
     pub fn modules(self) -> Result<Vec<PathBuf>> {
-        let dir = self.path()?.with_file_name("modules");
-        let modules = (0..).map(|number| dir.join(format!("{number}.ko")));
-        Ok(modules.take_while(|module| module.is_file()).collect())
+        Ok(modules_beside(&self.path()?))
     }
 
     /// The address of the only symbol that is `wanted`, without KASLR.
     pub fn symbol(self, wanted: impl Fn(&str) -> bool) -> Result<u64> {
-        let map = self.path()?.with_file_name("System.map");
-        let text =
-            fs::read_to_string(&map).with_context(|| format!("reading {}", map.display()))?;
-        only_symbol(&text, wanted).with_context(|| format!("looking into {}", map.display()))
+        symbol_of(&self.path()?.with_file_name("System.map"), wanted)
     }
+}
+
+/// The modules in `modules/` beside an image: `0.ko`, `1.ko` and so on.
+pub(crate) fn modules_beside(image: &Path) -> Vec<PathBuf> {
+    let dir = image.with_file_name("modules");
+    let modules = (0..).map(|number| dir.join(format!("{number}.ko")));
+    modules.take_while(|module| module.is_file()).collect()
+}
+
+/// The address of the only symbol in the file `map` that is `wanted`.
+pub(crate) fn symbol_of(map: &Path, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+    let text = fs::read_to_string(map).with_context(|| format!("reading {}", map.display()))?;
+    only_symbol(&text, wanted).with_context(|| format!("looking into {}", map.display()))
 }
 
 /// Lines of System.map are an address, a letter and a name.

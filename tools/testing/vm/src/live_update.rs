@@ -13,9 +13,9 @@ use crate::arch::Arch;
 use crate::console::Transcript;
 use crate::devices::Devices;
 use crate::guest::Program;
-use crate::images::Direction;
-use crate::images::Image;
 use crate::initramfs::Initramfs;
+use crate::kernel::Kernel;
+use crate::kernel::Pair;
 use crate::ktap::Ktap;
 use crate::places;
 use crate::splat::Splats;
@@ -56,13 +56,15 @@ impl Init {
 /// A program that runs before and after one live update.
 pub struct LiveUpdate {
     name: String,
-    direction: Direction,
+    kernels: Pair,
     init: Init,
     program: Option<Program>,
     before: Vec<String>,
     after: Vec<String>,
     ktap_after: Option<usize>,
     memory_mib: Option<u32>,
+    cpus: Option<u32>,
+    qemu_args: Vec<String>,
     cmdline: Vec<String>,
     cmdline_after: Option<String>,
     devices: Option<Devices>,
@@ -71,18 +73,21 @@ pub struct LiveUpdate {
 }
 
 impl LiveUpdate {
-    /// A live update in the given direction. The logs are in a directory of this `name` and the
-    /// direction's.
-    pub fn new(name: &str, direction: Direction) -> Self {
+    /// A live update in the given direction, or from one kernel to another. The logs are in a directory
+    /// of this `name` and theirs.
+    pub fn new(name: &str, kernels: impl Into<Pair>) -> Self {
+        let kernels = kernels.into();
         Self {
-            name: format!("{name}-{direction}"),
-            direction,
+            name: format!("{name}-{kernels}"),
+            kernels,
             init: Init::Ours,
             program: None,
             before: Vec::new(),
             after: Vec::new(),
             ktap_after: None,
             memory_mib: None,
+            cpus: None,
+            qemu_args: Vec::new(),
             cmdline: Vec::new(),
             cmdline_after: None,
             devices: None,
@@ -141,6 +146,19 @@ impl LiveUpdate {
         self
     }
 
+    /// The number of processors.
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = Some(cpus);
+        self
+    }
+
+    /// Adds arguments for QEMU, for another kind of machine.
+    pub fn qemu_args(mut self, arguments: &[&str]) -> Self {
+        self.qemu_args
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
     /// Adds to the command line of both kernels.
     pub fn cmdline(mut self, argument: &str) -> Self {
         self.cmdline.push(argument.to_owned());
@@ -188,12 +206,16 @@ impl LiveUpdate {
     pub fn boot(&self) -> Result<Boot> {
         let arch = Arch::from_env()?;
         let root = self.initramfs(arch)?;
-        let kernel = self.direction.before().path()?;
+        let kernel = self.kernels.before.path()?;
         let boot = Boot::new(&self.name, arch, &kernel, root).splats(self.splats.clone());
         let boot = with_live_update(boot, &self.cmdline);
-        let boot = with_devices(boot, self.devices.as_ref());
+        let boot = with_devices(boot, self.devices.as_ref()).qemu_args(self.qemu_args.clone());
         let boot = match self.memory_mib {
             Some(mib) => boot.memory_mib(mib),
+            None => boot,
+        };
+        let boot = match self.cpus {
+            Some(cpus) => boot.cpus(cpus),
             None => boot,
         };
         Ok(match self.deadline {
@@ -203,7 +225,7 @@ impl LiveUpdate {
     }
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
-        let (before, after) = (self.direction.before(), self.direction.after());
+        let Pair { before, after } = &self.kernels;
         let root = with_modules(self.programs(arch)?, before)?;
         let root = root.file(KERNEL, &after.path()?)?;
         let root = match &self.cmdline_after {
@@ -229,10 +251,7 @@ impl LiveUpdate {
             bail!("{} kernels said hello, a live update has two", boots.len());
         };
         let releases = seen.releases();
-        let (first, second) = (
-            self.direction.before().path()?,
-            self.direction.after().path()?,
-        );
+        let (first, second) = (self.kernels.before.path()?, self.kernels.after.path()?);
         ensure!(
             first == second || releases[0] != releases[1],
             "both kernels say they are {}, though {} and {} are two images",
@@ -253,7 +272,7 @@ impl LiveUpdate {
 /// A program that runs on one kernel.
 pub struct SingleKernel {
     name: String,
-    image: Image,
+    kernel: Kernel,
     program: Program,
     shows: Vec<String>,
     ktap: Option<usize>,
@@ -262,11 +281,12 @@ pub struct SingleKernel {
 }
 
 impl SingleKernel {
-    /// Runs `program` on the first kernel of `image`'s kind.
-    pub fn new(name: &str, image: Image, program: Program) -> Self {
+    /// Runs `program` on that kernel.
+    pub fn new(name: &str, kernel: impl Into<Kernel>, program: Program) -> Self {
+        let kernel = kernel.into();
         Self {
-            name: format!("{name}-{}", image.variant),
-            image,
+            name: format!("{name}-{kernel}"),
+            kernel,
             program,
             shows: Vec::new(),
             ktap: None,
@@ -308,9 +328,9 @@ impl SingleKernel {
     pub fn run(self) -> Result<Transcript> {
         let arch = Arch::from_env()?;
         let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
-        let root = with_modules(root, self.image)?;
+        let root = with_modules(root, &self.kernel)?;
         let root = with_files(root, self.devices.as_ref());
-        let boot = Boot::new(&self.name, arch, &self.image.path()?, root);
+        let boot = Boot::new(&self.name, arch, &self.kernel.path()?, root);
         let boot = with_live_update(boot, &self.cmdline);
         let boot = with_devices(boot, self.devices.as_ref());
         let seen = boot.start()?.finish()?;
@@ -351,8 +371,8 @@ fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Re
 }
 
 /// Adds what our init loads before anything else, and tests may load again.
-fn with_modules(root: Initramfs, image: Image) -> Result<Initramfs> {
-    let mut modules = image.modules()?.into_iter().enumerate();
+fn with_modules(root: Initramfs, kernel: &Kernel) -> Result<Initramfs> {
+    let mut modules = kernel.modules()?.into_iter().enumerate();
 
     modules.try_fold(root, |root, (number, module)| {
         root.file(&format!("/modules/{number}.ko"), &module)
@@ -418,7 +438,7 @@ fn check_ktap(lines: &[String], count: Option<usize>) -> Result<()> {
     }
 }
 
-/// Makes one test for each [`Direction`], in a module of the given name.
+/// Makes one test for each [`crate::Direction`], in a module of the given name.
 #[macro_export]
 macro_rules! in_all_directions {
     ($name:ident, $run:expr) => {

@@ -130,7 +130,8 @@ pub fn cmdline() -> Option<String> {
         .filter(|text| !text.is_empty())
 }
 
-fn jobs() -> Result<usize> {
+/// How many guests may run at once: `LU_VM_JOBS`, or two.
+pub fn jobs() -> Result<usize> {
     match env::var("LU_VM_JOBS") {
         Ok(text) => match text.parse() {
             Ok(jobs) if jobs > 0 => Ok(jobs),

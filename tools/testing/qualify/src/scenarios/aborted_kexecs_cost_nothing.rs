@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kexec that fails when files are frozen already leaves everything usable.
+//! A kexec that fails after freeze.
 //!
 //! Nothing that a program can do makes the freeze of a memfd fail. So a breakpoint stops the kernel where it
 //! freezes one, and the debugger has it return an error instead.
@@ -11,14 +11,17 @@ use anyhow::Context;
 use anyhow::Result;
 use lu_vm::Arch;
 use lu_vm::Debugger;
-use lu_vm::Direction;
-use lu_vm::LiveUpdate;
-use lu_vm::Program;
-use lu_vm::TestResult;
-use lu_vm::Variant;
 use lu_vm::places;
 
-/// The files in selftests/liveupdate/kexec_abort.c. In each round the freeze of another one fails.
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::facts::Fact;
+
+/// The files in the program. In each round the freeze of another one fails.
 const FILES: usize = 3;
 
 /// The cases there.
@@ -30,27 +33,28 @@ const EIO: i64 = -5;
 /// How long a kernel may take from the word to the first freeze, and from one to the next.
 const FREEZE: Duration = Duration::from_secs(60);
 
-/// Whether a symbol is the callback by which the core has a memfd frozen.
-fn freezes_memfd(variant: Variant, symbol: &str) -> bool {
-    match variant {
-        Variant::Rust => {
-            symbol.contains("6vtable") && symbol.contains("5Memfd") && symbol.contains("6freeze")
-        }
-        Variant::Mainline | Variant::RustCMemfd => symbol == "memfd_luo_freeze",
+inventory::submit! {
+    Scenario {
+        name: "aborted_kexecs_cost_nothing",
+        about: "A kexec that fails when files are frozen already leaves everything usable",
+        covers: &["luo-11"],
+        shape: Shape::Update,
+        needs: &[Need::before(Fact::SymbolMap)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
     }
 }
 
-fn abort(direction: Direction) -> Result<()> {
-    let image = direction.before();
-    let freeze = image.symbol(|symbol| freezes_memfd(image.variant, symbol))?;
-    let test = LiveUpdate::new("kexec_aborted_after_freeze", direction)
-        .program(Program::ours("kexec_abort"))
+fn run(run: &Run<'_>) -> Result<()> {
+    let freeze = run.kernel().symbol(freezes_memfd)?;
+    let update = run
+        .update("kexec_abort")
         .cmdline("nokaslr")
-        .quiet()
         .ktap_after_update(CASES);
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
-    let mut vm = test.boot()?.debugger(&socket).start()?;
+    let mut vm = update.boot()?.debugger(&socket).start()?;
 
     vm.wait_for("# round 1 begins")?;
     let mut debugger = Debugger::connect(&socket, Arch::from_env()?)?;
@@ -67,19 +71,15 @@ fn abort(direction: Direction) -> Result<()> {
             debugger.go_on()?;
         }
         debugger.wait_for_stop(FREEZE * places::patience()?)?;
-        debugger.return_from_function(EIO as u64)?;
+        debugger.return_from_function(EIO.cast_unsigned())?;
     }
     debugger.detach()?;
     let seen = vm.finish()?;
-    test.verify(&seen)
+    update.verify(&seen)
 }
 
-#[test]
-fn aborted_kexecs_cost_nothing_rust_to_rust() -> TestResult {
-    Ok(abort(Direction::RustToRust)?)
-}
-
-#[test]
-fn aborted_kexecs_cost_nothing_mainline_to_mainline() -> TestResult {
-    Ok(abort(Direction::MainlineToMainline)?)
+/// Whether a symbol is the callback by which the core has a memfd frozen: this repository's or mainline's.
+fn freezes_memfd(symbol: &str) -> bool {
+    let ours = ["6vtable", "5Memfd", "6freeze"];
+    ours.iter().all(|part| symbol.contains(part)) || symbol == "memfd_luo_freeze"
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handovers that are damaged at the last moment.
+//!
+//! A breakpoint stops the first kernel at the start of machine_kexec(), when all is written and nothing is
+//! read yet. The second one must come up all the same, say what is wrong, and work.
+
+use anyhow::Result;
+use anyhow::bail;
+use anyhow::ensure;
+use lu_vm::Debugger;
+use lu_vm::Handover;
+use lu_vm::Program;
+use lu_vm::Transcript;
+use lu_vm::run_at_jump;
+
+use crate::run::Run;
+
+/// Page-aligned, and far above the memory of any guest.
+pub const OUTSIDE_MEMORY: u64 = 1 << 46;
+
+/// Where a block of sessions or files has its count: behind the address of the next block.
+pub const COUNT: u64 = 8;
+
+/// Who speaks of a live update in the kernel's log.
+const SPEAKERS: &[&str] = &["kho", "luo", "liveupdate", "live update"];
+
+/// What they say of bad input, one of these at least.
+const WORDS: &[&str] = &[
+    "invalid",
+    "incompatible",
+    "corrupt",
+    "damaged",
+    "outside",
+    "beyond",
+    "too small",
+    "too short",
+    "truncated",
+    "cycl",
+    "loop",
+    "absurd",
+    "bad ",
+    "refus",
+    "reject",
+    "not preserved",
+    "unusable",
+];
+
+/// Something to do to a handover.
+pub struct Damage {
+    /// What it is, as an identifier.
+    pub name: &'static str,
+    /// Does it.
+    pub act: fn(&Handover, &mut Debugger) -> Result<()>,
+}
+
+/// Live-updates with `act` done on the way, and gives what the console showed.
+pub fn update_with<A>(run: &Run<'_>, part: &str, cmdline: &str, act: A) -> Result<Transcript>
+where
+    A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
+{
+    let update = run
+        .part(part)
+        .program(Program::ours("bad_handover"))
+        .cmdline("nokaslr")
+        .cmdline(cmdline);
+    run_at_jump(&update, act)
+}
+
+/// Does one after the other, each in a live update of its own. All must be survived.
+pub fn survive(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
+    let mut failures = Vec::new();
+    for damage in damages {
+        let part = format!("-{}", damage.name);
+        let result = update_with(run, &part, cmdline, damage.act).and_then(|seen| check(&seen));
+        if let Err(error) = result {
+            failures.push(format!("{}: {error:#}", damage.name));
+        }
+    }
+    run.note(format!(
+        "{} of {} damaged handovers were survived",
+        damages.len() - failures.len(),
+        damages.len()
+    ));
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    Ok(())
+}
+
+/// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.
+fn check(seen: &Transcript) -> Result<()> {
+    let boots = seen.boots();
+    let shows = |text: &str| boots[1].iter().any(|line| line.contains(text));
+    let clear = |line: &String| {
+        let line = line.to_lowercase();
+        SPEAKERS.iter().any(|who| line.contains(who))
+            && WORDS.iter().any(|what| line.contains(what))
+    };
+    let tail = || seen.tail();
+    ensure!(
+        !shows("# the data is intact"),
+        "the damage went unnoticed\n{}",
+        tail()
+    );
+    ensure!(
+        boots[1].iter().any(clear),
+        "no line of the log says what is wrong with the handover\n{}",
+        tail()
+    );
+    ensure!(
+        shows("# a new session works"),
+        "live update is of no use any more\n{}",
+        tail()
+    );
+    Ok(())
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a kernel has, found out by booting it.
+//!
+//! `selftests/liveupdate/kernel_facts.c` looks, and prints a line for each. So it does not matter whose
+//! the kernel is, and whether its configuration is known.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use lu_vm::Kernel;
+use lu_vm::Program;
+use lu_vm::SingleKernel;
+
+/// What the program prints before the name of a fact.
+const MARK: &str = "# fact: ";
+
+/// Something that a kernel may have or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// `/dev/liveupdate`, without which there is nothing to qualify.
+    Luo,
+    /// This repository's implementation, told by its boot parameter.
+    Ours,
+    /// Swap space.
+    Swap,
+    /// Large folios in memfds.
+    Thp,
+    /// Memory cgroups.
+    Memcg,
+    /// More than one node, if the machine has them.
+    Numa,
+    /// `/proc/thread-self/fail-nth`.
+    FailNth,
+    /// The address of `machine_kexec` in `/proc/kallsyms`.
+    Symbols,
+    /// `CONFIG_TEST_KHO`.
+    TestKho,
+    /// `CONFIG_LIVEUPDATE_TEST`.
+    TestLuo,
+    /// `CONFIG_LIVEUPDATE_KUNIT_TEST`, which only this repository has.
+    Kunit,
+    /// A symbol table beside the image.
+    SymbolMap,
+    /// Pages of 16 KiB.
+    Page16K,
+    /// It runs on x86.
+    X86,
+    /// No debugging aids that take much of a small machine's memory.
+    Lean,
+}
+
+impl Fact {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Luo,
+        Self::Ours,
+        Self::Swap,
+        Self::Thp,
+        Self::Memcg,
+        Self::Numa,
+        Self::FailNth,
+        Self::Symbols,
+        Self::TestKho,
+        Self::TestLuo,
+        Self::Kunit,
+        Self::SymbolMap,
+        Self::Page16K,
+        Self::X86,
+        Self::Lean,
+    ];
+
+    /// What the program calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Luo => "luo",
+            Self::Ours => "ours",
+            Self::Swap => "swap",
+            Self::Thp => "thp",
+            Self::Memcg => "memcg",
+            Self::Numa => "numa",
+            Self::FailNth => "fail-nth",
+            Self::Symbols => "symbols",
+            Self::TestKho => "test-kho",
+            Self::TestLuo => "test-luo",
+            Self::Kunit => "kunit",
+            Self::SymbolMap => "symbol-map",
+            Self::Page16K => "page-16k",
+            Self::X86 => "x86",
+            Self::Lean => "lean",
+        }
+    }
+
+    /// The same for people, as what a kernel "has".
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Luo => "LUO (CONFIG_LIVEUPDATE)",
+            Self::Ours => "this repository's implementation",
+            Self::Swap => "swap (CONFIG_SWAP)",
+            Self::Thp => "large folios in memfds (CONFIG_TRANSPARENT_HUGEPAGE)",
+            Self::Memcg => "memory cgroups (CONFIG_MEMCG)",
+            Self::Numa => "NUMA (CONFIG_NUMA)",
+            Self::FailNth => "fault injection (CONFIG_FAULT_INJECTION and CONFIG_FAILSLAB)",
+            Self::Symbols => "symbols in /proc/kallsyms (CONFIG_KALLSYMS)",
+            Self::TestKho => "the kernel's own test of KHO (CONFIG_TEST_KHO)",
+            Self::TestLuo => "the kernel's own test of LUO (CONFIG_LIVEUPDATE_TEST)",
+            Self::Kunit => "KUnit suites of live update (CONFIG_LIVEUPDATE_KUNIT_TEST)",
+            Self::SymbolMap => "a System.map beside its image",
+            Self::Page16K => "pages of 16 KiB",
+            Self::X86 => "an x86 machine to run on",
+            Self::Lean => "room in a small machine, for KASAN and kmemleak take much of it",
+        }
+    }
+}
+
+/// What is known of a kernel.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    release: String,
+    present: BTreeSet<Fact>,
+}
+
+impl Facts {
+    /// Boots `kernel` and has it looked at.
+    pub fn of(kernel: &Kernel) -> Result<Self> {
+        let seen = SingleKernel::new(
+            "kernel_facts",
+            kernel.clone(),
+            Program::ours("kernel_facts"),
+        )
+        .cmdline("liveupdate_memfd=compatible")
+        // One suite, to see whether there are any.
+        .cmdline("kunit.enable=1 kunit.filter_glob=liveupdate_kho")
+        .shows("# that is all")
+        .run()
+        .with_context(|| format!("finding out what {kernel} has"))?;
+        let named = |name: &str| Fact::ALL.into_iter().find(|fact| fact.name() == name);
+        let lines = seen.lines().iter();
+        let names = lines.filter_map(|line| line.split_once(MARK).map(|(_, name)| name.trim()));
+        let mut present: BTreeSet<Fact> = names.filter_map(named).collect();
+        let said = |text: &str| seen.lines().iter().any(|line| line.contains(text));
+        if kernel.symbol_map().is_ok() {
+            present.insert(Fact::SymbolMap);
+        }
+        if said("liveupdate test:") || said("liveupdate-test-flb") {
+            present.insert(Fact::TestLuo);
+        }
+        ensure!(
+            present.contains(&Fact::Luo),
+            "{kernel} has no /dev/liveupdate, even with kho=on liveupdate=on: it cannot be updated from or to"
+        );
+        Ok(Self {
+            release: seen.releases().first().copied().unwrap_or("?").to_owned(),
+            present,
+        })
+    }
+
+    /// Whether it has that.
+    pub fn has(&self, fact: Fact) -> bool {
+        self.present.contains(&fact)
+    }
+
+    /// Whether it is this repository's.
+    pub fn is_ours(&self) -> bool {
+        self.has(Fact::Ours)
+    }
+
+    /// What it calls itself.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// All that it has.
+    pub fn present(&self) -> impl Iterator<Item = Fact> {
+        self.present.iter().copied()
+    }
+
+    /// For tests of who needs what.
+    #[cfg(test)]
+    pub(crate) fn with(facts: &[Fact]) -> Self {
+        Self {
+            release: "7.3".to_owned(),
+            present: facts.iter().copied().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Effort;
+    use crate::scenario::Need;
+    use crate::scenario::Peer;
+    use crate::scenario::Scenario;
+    use crate::scenario::Shape;
+    use crate::scenario::Side;
+
+    #[test]
+    fn what_a_kernel_lacks_is_said() {
+        const NEEDS: &[Need] = &[Need::before(Fact::Swap), Need::both(Fact::Thp)];
+        let scenario = Scenario {
+            name: "",
+            about: "",
+            covers: &[],
+            shape: Shape::Update,
+            needs: NEEDS,
+            peer: Peer::Works,
+            effort: Effort::Quick,
+            run: |_| Ok(()),
+        };
+        let all = Facts::with(&[Fact::Swap, Fact::Thp]);
+        let some = Facts::with(&[Fact::Thp]);
+        let none = Facts::with(&[]);
+        assert_eq!(scenario.not_applicable(&all, &some), None);
+        let why = |before, after| scenario.not_applicable(before, after).unwrap_or_default();
+        assert!(why(&some, &all).starts_with("the kernel before does not have swap"));
+        assert!(why(&all, &none).starts_with("the kernel after does not have large"));
+    }
+
+    #[test]
+    fn only_other_kernels_are_expected_to_fail() {
+        let (ours, other) = (Facts::with(&[Fact::Ours]), Facts::with(&[]));
+        let peer = Peer::Fails(Side::After, "why");
+        assert_eq!(peer.expected_failure(&ours, &other), Some("why"));
+        assert_eq!(peer.expected_failure(&other, &ours), None);
+        assert_eq!(Peer::Works.expected_failure(&other, &other), None);
+    }
+}

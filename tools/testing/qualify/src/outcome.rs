@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What came of a scenario.
+
+use std::time::Duration;
+
+use lu_vm::Pair;
+use serde::Serialize;
+
+use crate::scenario::Scenario;
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Outcome {
+    /// What must hold holds.
+    Passed,
+    /// It does not.
+    Failed {
+        /// What was wrong, with the end of the console.
+        why: String,
+    },
+    /// It does not, and that of this implementation is known.
+    FailedAsKnown {
+        /// What is known.
+        known: String,
+        /// What was wrong, with the end of the console.
+        why: String,
+    },
+    /// A kernel lacks what it takes.
+    NotApplicable {
+        /// What that is.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// One word for tables.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "pass",
+            Self::Failed { .. } => "FAIL",
+            Self::FailedAsKnown { .. } => "known failure",
+            Self::NotApplicable { .. } => "n/a",
+        }
+    }
+}
+
+/// One run and what came of it.
+pub struct Record {
+    /// Which scenario.
+    pub scenario: &'static Scenario,
+    /// `rust_to_mainline`, or `on_rust`.
+    pub place: String,
+    /// The kernels themselves.
+    pub kernels: Pair,
+    /// What its random choices came from.
+    pub seed: u64,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What it had to say besides.
+    pub notes: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}

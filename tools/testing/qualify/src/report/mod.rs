@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What came of all scenarios, for machines and for people.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::outcome::Outcome;
+use crate::outcome::Record;
+use crate::runner::Known;
+
+mod json;
+mod ktap;
+mod page;
+mod table;
+
+pub use table::table;
+
+/// All that there is to report.
+pub struct Report {
+    /// What was run.
+    pub records: Vec<Record>,
+    /// What is known of the kernels.
+    pub known: Known,
+    /// What all random choices came from.
+    pub seed: u64,
+}
+
+impl Report {
+    /// Writes `report.ktap`, `report.json` and `report.html` into `dir`.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let files = [
+            ("report.ktap", ktap::render(self)),
+            ("report.json", json::render(self)?),
+            ("report.html", page::render(self)),
+        ];
+        for (name, text) in files {
+            let path = dir.join(name);
+            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// How many runs ended so.
+    pub fn count(&self, word: &str) -> usize {
+        let fits = |record: &&Record| record.outcome.word() == word;
+        self.records.iter().filter(fits).count()
+    }
+
+    /// Whether nothing failed that was not known to.
+    pub fn is_good(&self) -> bool {
+        !self.failed().any(|_| true) && self.count(Outcome::Passed.word()) > 0
+    }
+
+    fn failed(&self) -> impl Iterator<Item = &Record> {
+        let failed = |record: &&Record| matches!(record.outcome, Outcome::Failed { .. });
+        self.records.iter().filter(failed)
+    }
+
+    /// The places, in the order in which they were first come to, each with its runs.
+    fn by_place(&self) -> Vec<(&str, Vec<&Record>)> {
+        let mut places: Vec<(&str, Vec<&Record>)> = Vec::new();
+        for record in &self.records {
+            match places.iter_mut().find(|(place, _)| *place == record.place) {
+                Some((_, records)) => records.push(record),
+                None => places.push((&record.place, vec![record])),
+            }
+        }
+        places
+    }
+
+    /// Each scenario that was run, by name, with its runs.
+    fn by_scenario(&self) -> BTreeMap<&'static str, Vec<&Record>> {
+        let mut scenarios: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+        for record in &self.records {
+            scenarios
+                .entry(record.scenario.name)
+                .or_default()
+                .push(record);
+        }
+        scenarios
+    }
+
+    /// Scenarios that this repository passes in some place and another implementation fails.
+    fn better_here(&self) -> Vec<&'static str> {
+        let ours = |record: &Record| {
+            let facts = [&record.kernels.before, &record.kernels.after]
+                .map(|kernel| self.known.get(&kernel.to_string()));
+            facts
+                .into_iter()
+                .all(|facts| facts.is_some_and(|facts| facts.is_ours()))
+        };
+        let better = |records: &[&Record]| {
+            let passed = |record: &&&Record| record.outcome == Outcome::Passed && ours(record);
+            let failed = |record: &&&Record| {
+                matches!(
+                    record.outcome,
+                    Outcome::Failed { .. } | Outcome::FailedAsKnown { .. }
+                ) && !ours(record)
+            };
+            records.iter().any(|record| passed(&record))
+                && records.iter().any(|record| failed(&record))
+        };
+        let scenarios = self.by_scenario();
+        let names = scenarios.iter().filter(|(_, records)| better(records));
+        names.map(|(name, _)| *name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::facts::Fact;
+    use crate::facts::Facts;
+    use crate::kernels::pair;
+    use crate::scenario::Effort;
+    use crate::scenario::Peer;
+    use crate::scenario::Scenario;
+    use crate::scenario::Shape;
+
+    static ONE: Scenario = Scenario {
+        name: "one_thing_holds",
+        about: "One thing <holds>",
+        covers: &["kho-10"],
+        shape: Shape::Update,
+        needs: &[],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run: |_| Ok(()),
+    };
+
+    fn record(from: &str, to: &str, outcome: Outcome) -> Record {
+        let kernels = pair(from, to);
+        Record {
+            scenario: &ONE,
+            place: kernels.to_string(),
+            kernels,
+            seed: 7,
+            outcome,
+            notes: vec!["a note".to_owned()],
+            took: Duration::from_millis(1500),
+        }
+    }
+
+    fn report() -> Report {
+        let known = || Outcome::FailedAsKnown {
+            known: "it is known".to_owned(),
+            why: "panic\n& <end>".to_owned(),
+        };
+        Report {
+            records: vec![
+                record("rust", "rust", Outcome::Passed),
+                record("mainline", "mainline", known()),
+                record(
+                    "rust",
+                    "mainline",
+                    Outcome::NotApplicable {
+                        why: "no swap".to_owned(),
+                    },
+                ),
+                record(
+                    "mainline",
+                    "rust",
+                    Outcome::Failed {
+                        why: "first line\nsecond line".to_owned(),
+                    },
+                ),
+            ],
+            known: [
+                ("rust".to_owned(), Facts::with(&[Fact::Ours])),
+                ("mainline".to_owned(), Facts::with(&[])),
+            ]
+            .into(),
+            seed: 42,
+        }
+    }
+
+    #[test]
+    fn one_failure_is_enough() {
+        let mut report = report();
+        assert!(!report.is_good());
+        report.records.pop();
+        assert!(report.is_good());
+        report.records.clear();
+        assert!(!report.is_good(), "nothing was run");
+    }
+
+    #[test]
+    fn where_another_implementation_fails_is_said() {
+        assert_eq!(report().better_here(), ["one_thing_holds"]);
+    }
+
+    #[test]
+    fn ktap_tells_the_four_verdicts_apart() {
+        let text = ktap::render(&report());
+        for line in [
+            "KTAP version 1",
+            "1..4",
+            "    ok 1 one_thing_holds # 1.5 s",
+            "    not ok 1 one_thing_holds # XFAIL it is known",
+            "    ok 1 one_thing_holds # SKIP no swap",
+            "    not ok 1 one_thing_holds",
+            "    # second line",
+            "ok 1 rust_to_rust",
+            "not ok 4 mainline_to_rust",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line:?} is not in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_has_all_of_it() -> Result<()> {
+        let value: serde_json::Value = serde_json::from_str(&json::render(&report())?)?;
+        assert_eq!(value["seed"], "0x2a");
+        let runs = &value["runs"];
+        assert_eq!(runs.as_array().map(Vec::len), Some(4));
+        assert_eq!(runs[0]["verdict"], "passed");
+        assert_eq!(runs[1]["known"], "it is known");
+        assert_eq!(runs[3]["why"], "first line\nsecond line");
+        Ok(())
+    }
+
+    #[test]
+    fn the_page_shows_what_a_console_said_and_runs_none_of_it() {
+        let page = page::render(&report());
+        assert!(page.contains("&amp; &lt;end&gt;"), "{page}");
+        assert!(page.contains("One thing &lt;holds&gt;"), "{page}");
+        assert!(!page.contains("<end>"), "{page}");
+    }
+
+    #[test]
+    fn the_table_has_a_column_for_each_place() {
+        let table = table(&report());
+        assert!(table.contains("one_thing_holds"), "{table}");
+        for place in ["rust_to_rust", "mainline_to_rust"] {
+            assert!(table.contains(place), "{table}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs scenarios, several at once, and says how it is going.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
+use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Result;
+use lu_vm::Kernel;
+use lu_vm::Pair;
+
+use crate::facts::Facts;
+use crate::outcome::Outcome;
+use crate::outcome::Record;
+use crate::run::Run;
+use crate::scenario::Scenario;
+use crate::scenario::Shape;
+
+/// A scenario and where to run it.
+#[derive(Clone)]
+pub struct Job {
+    /// Which scenario.
+    pub scenario: &'static Scenario,
+    /// The kernels; the same one twice for [`Shape::Each`].
+    pub kernels: Pair,
+    /// `rust_to_mainline`, or `on_rust`.
+    pub place: String,
+}
+
+/// What there is to do for `scenarios` between each of `pairs`.
+///
+/// Scenarios of one kernel are done once for each kernel, whatever pairs it is in.
+pub fn jobs(scenarios: &[&'static Scenario], pairs: &[Pair]) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for pair in pairs {
+        for &scenario in scenarios {
+            let new = match scenario.shape {
+                Shape::Update => vec![(pair.clone(), pair.to_string())],
+                Shape::Each => [&pair.before, &pair.after].map(alone).into(),
+            };
+            for (kernels, place) in new {
+                let known = |job: &Job| job.scenario.name == scenario.name && job.place == place;
+                if !jobs.iter().any(known) {
+                    jobs.push(Job {
+                        scenario,
+                        kernels,
+                        place,
+                    });
+                }
+            }
+        }
+    }
+    jobs
+}
+
+fn alone(kernel: &Kernel) -> (Pair, String) {
+    let pair = Pair {
+        before: kernel.clone(),
+        after: kernel.clone(),
+    };
+    (pair, format!("on_{kernel}"))
+}
+
+/// What is known of each kernel, by what it is called.
+pub type Known = BTreeMap<String, Facts>;
+
+/// Finds out about all kernels of `pairs`.
+pub fn look_at(pairs: &[Pair]) -> Result<Known> {
+    let mut known = Known::new();
+    for kernel in pairs.iter().flat_map(|pair| [&pair.before, &pair.after]) {
+        if let Entry::Vacant(vacant) = known.entry(kernel.to_string()) {
+            println!("Looking at {kernel}: {}", kernel.path()?.display());
+            vacant.insert(Facts::of(kernel)?);
+        }
+    }
+    Ok(known)
+}
+
+/// Does `jobs`, `at_once` of them at a time, and gives what came of them in their order.
+pub fn run(jobs: Vec<Job>, known: &Known, seed: u64, at_once: usize) -> Vec<Record> {
+    let total = jobs.len();
+    let queue = Mutex::new(jobs.into_iter().enumerate().collect::<VecDeque<_>>());
+    let done: Mutex<Vec<(usize, Record)>> = Mutex::new(Vec::new());
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..at_once.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let next = lock(&queue).pop_front();
+                    let Some((index, job)) = next else { return };
+                    let record = run_one(job, known, seed);
+                    let mut done = lock(&done);
+                    done.push((index, record));
+                    let count = done.len();
+                    if let Some((_, record)) = done.last() {
+                        say(record, count, total, started);
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, record)| record).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A seed that nobody has chosen.
+pub fn any_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// What one scenario's choices come from: the same in every place, and whichever others are run.
+pub fn seed_of(seed: u64, scenario: &str) -> u64 {
+    // FNV-1a.
+    scenario
+        .bytes()
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}
+
+/// Does one job. A panic of the scenario is its failure.
+fn run_one(job: Job, known: &Known, seed: u64) -> Record {
+    let Job {
+        scenario,
+        kernels,
+        place,
+    } = job;
+    let started = Instant::now();
+    let seed = seed_of(seed, scenario.name);
+    let (outcome, notes) = match (
+        known.get(&kernels.before.to_string()),
+        known.get(&kernels.after.to_string()),
+    ) {
+        (Some(before), Some(after)) => match scenario.not_applicable(before, after) {
+            Some(why) => (Outcome::NotApplicable { why }, Vec::new()),
+            None => {
+                let run = Run::new(scenario.name, &kernels, seed);
+                let result = panic::catch_unwind(AssertUnwindSafe(|| (scenario.run)(&run)));
+                let result =
+                    result.unwrap_or_else(|_| Err(anyhow::anyhow!("the scenario panicked")));
+                let known = scenario.peer.expected_failure(before, after);
+                (judge(result, known), run.into_notes())
+            }
+        },
+        _ => (
+            Outcome::Failed {
+                why: "nothing is known of one of the kernels".to_owned(),
+            },
+            Vec::new(),
+        ),
+    };
+    Record {
+        scenario,
+        place,
+        kernels,
+        seed,
+        outcome,
+        notes,
+        took: started.elapsed(),
+    }
+}
+
+fn judge(result: Result<()>, known: Option<&str>) -> Outcome {
+    match (result, known) {
+        (Ok(()), _) => Outcome::Passed,
+        (Err(error), None) => Outcome::Failed {
+            why: format!("{error:#}"),
+        },
+        (Err(error), Some(known)) => Outcome::FailedAsKnown {
+            known: known.to_owned(),
+            why: format!("{error:#}"),
+        },
+    }
+}
+
+fn say(record: &Record, count: usize, total: usize, started: Instant) {
+    println!(
+        "[{count:3}/{total}] {:13} {:5.1} s  {}::{}  ({} s so far)",
+        record.outcome.word(),
+        record.took.as_secs_f64(),
+        record.scenario.name,
+        record.place,
+        started.elapsed().as_secs(),
+    );
+    let why = match &record.outcome {
+        Outcome::Failed { why } => why,
+        Outcome::NotApplicable { why } | Outcome::FailedAsKnown { known: why, .. } => {
+            println!("          {why}");
+            return;
+        }
+        Outcome::Passed => return,
+    };
+    for line in why.lines() {
+        println!("          {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::pair;
+    use crate::scenario::all;
+
+    #[test]
+    fn one_kernel_is_tried_once_whatever_pairs_it_is_in() {
+        let pairs = [
+            pair("rust", "rust"),
+            pair("rust", "mainline"),
+            pair("mainline", "rust"),
+        ];
+        let jobs = jobs(&all(), &pairs);
+        for scenario in all() {
+            let places: Vec<&str> = jobs
+                .iter()
+                .filter(|job| job.scenario.name == scenario.name)
+                .map(|job| job.place.as_str())
+                .collect();
+            match scenario.shape {
+                Shape::Each => assert_eq!(places, ["on_rust", "on_mainline"]),
+                Shape::Update => assert_eq!(
+                    places,
+                    ["rust_to_rust", "rust_to_mainline", "mainline_to_rust"]
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_depend_on_the_scenario_and_on_nothing_else() {
+        assert_eq!(seed_of(1, "a"), seed_of(1, "a"));
+        assert_ne!(seed_of(1, "a"), seed_of(1, "b"));
+        assert_ne!(seed_of(1, "a"), seed_of(2, "a"));
+    }
+
+    #[test]
+    fn a_known_failure_is_told_from_a_new_one() {
+        let failed = || Err(anyhow::anyhow!("seen"));
+        assert_eq!(judge(Ok(()), Some("known")), Outcome::Passed);
+        assert_eq!(judge(failed(), None).word(), "FAIL");
+        assert_eq!(judge(failed(), Some("known")).word(), "known failure");
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Answers to addresses that are none.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::Side;
+use crate::run::passes;
+
+/// The cases in the program.
+const CASES: usize = 4;
+
+inventory::submit! {
+    Scenario {
+        name: "a_fault_changes_nothing",
+        about: "An answer that cannot be written to memory costs neither a session nor a file",
+        covers: &[],
+        shape: Shape::Update,
+        needs: &[],
+        peer: Peer::Fails(Side::After, "the file is lost, with its data"),
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    passes(run.update("incoming_faults").ktap_after_update(CASES))
+}

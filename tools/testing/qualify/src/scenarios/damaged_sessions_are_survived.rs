@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of sessions, and what leads to it.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::Side;
+use crate::damage::COUNT;
+use crate::damage::Damage;
+use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::survive;
+use crate::facts::Fact;
+
+/// Where the first block has the name of its first session: behind its header.
+const NAME: u64 = 16;
+
+inventory::submit! {
+    Scenario {
+        name: "damaged_sessions_are_survived",
+        about: "A kernel whose predecessor left damaged tables of sessions boots, says so, and works",
+        covers: &["kho-11", "luo-6", "luo-8"],
+        shape: Shape::Update,
+        needs: &[Need::before(Fact::Symbols)],
+        peer: Peer::Fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more"),
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    survive(run, "", DAMAGES)
+}
+
+const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "luo_compatible_string",
+        act: |handover, debugger| debugger.write_physical(handover.luo()?, b"luo-x9"),
+    },
+    Damage {
+        name: "luo_blob_truncated",
+        act: |handover, debugger| {
+            let value = handover.property("LUO", "blob-size")?;
+            debugger.write_physical(value.address, &8u64.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "luo_blob_outside_memory",
+        act: |handover, debugger| {
+            let value = handover.property("LUO", "preserved-data")?;
+            debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "session_chain_cyclic",
+        act: |handover, debugger| {
+            let first = handover.sessions(debugger)?;
+            debugger.write_physical(first, &first.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "session_chain_outside_memory",
+        act: |handover, debugger| {
+            debugger.write_physical(handover.sessions_field()?, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "session_count_absurd",
+        act: |handover, debugger| {
+            let first = handover.sessions(debugger)?;
+            debugger.write_physical(first + COUNT, &u64::MAX.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "session_without_a_name",
+        act: |handover, debugger| {
+            let first = handover.sessions(debugger)?;
+            debugger.write_physical(first + NAME, &[b'x'; 64])
+        },
+    },
+];

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Allocations that fail, one after the other, in each operation.
+
+use anyhow::Result;
+use lu_vm::Splats;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::facts::Fact;
+use crate::run::passes;
+
+inventory::submit! {
+    Scenario {
+        name: "failed_allocations_change_nothing",
+        about: "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before",
+        covers: &["kho-8", "luo-2"],
+        shape: Shape::Update,
+        needs: &[Need::both(Fact::FailNth)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    // A page that cannot be had is a matter for a backtrace, too.
+    let splats = Splats::none_allowed().allow("Call Trace:");
+    passes(run.update("fail_nth").splats(splats).ktap_after_update(1))
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Five levels of page tables.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::facts::Fact;
+use crate::run::passes;
+
+/// The cases in the program.
+const CASES: usize = 13;
+
+inventory::submit! {
+    Scenario {
+        name: "five_levels_of_page_tables_are_no_problem",
+        about: "A machine with five levels of page tables can be updated",
+        covers: &[],
+        shape: Shape::Update,
+        needs: &[Need::both(Fact::X86)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    passes(run.update("memfd_behaviour").qemu_args(&["-cpu", "max,la57=on"]).ktap_after_update(CASES))
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! lib/test_kho.c, which preserves random folios and checks their sum in the next kernel.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::facts::Fact;
+use crate::run::passes;
+
+inventory::submit! {
+    Scenario {
+        name: "kho_restores_folios_and_vmalloc",
+        about: "The kernel's own test of KHO finds its folios and its vmalloc area again",
+        covers: &["kho-4", "kho-5"],
+        shape: Shape::Update,
+        needs: &[Need::both(Fact::TestKho)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    let update = run.bare_update().mainline_kho();
+    passes(update.after_update("KHO restore succeeded"))
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Shows that it is the damage, not the debugger, that makes other scenarios fail.
+
+use anyhow::Result;
+use anyhow::ensure;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::damage::update_with;
+use crate::facts::Fact;
+
+inventory::submit! {
+    Scenario {
+        name: "nothing_is_lost_when_nothing_is_damaged",
+        about: "A live update that is stopped at the jump and goes on hands everything over",
+        covers: &[],
+        shape: Shape::Update,
+        needs: &[Need::before(Fact::Symbols)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    let seen = update_with(run, "", "", |_, _| Ok(()))?;
+    let boots = seen.boots();
+    let intact = |line: &String| line.contains("# the data is intact");
+    ensure!(
+        boots[1].iter().any(intact),
+        "the data did not come\n{}",
+        seen.tail()
+    );
+    Ok(())
+}

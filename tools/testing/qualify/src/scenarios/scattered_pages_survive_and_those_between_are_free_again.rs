@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages without neighbours.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::run::passes;
+
+inventory::submit! {
+    Scenario {
+        name: "scattered_pages_survive_and_those_between_are_free_again",
+        about: "Pages without neighbours come back, and those between them can be used",
+        covers: &[],
+        shape: Shape::Update,
+        needs: &[],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    passes(run.update("memfd_scattered").ktap_after_update(1))
+}

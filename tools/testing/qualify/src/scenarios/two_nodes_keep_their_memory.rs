@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two NUMA nodes, with a boundary that no large page has.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::facts::Fact;
+use crate::run::passes;
+
+/// The cases in the program.
+const CASES: usize = 13;
+
+/// A socket in a node of 1027 MiB, another in what is left of two gigabytes.
+const NODES: [&str; 10] = [
+    "-smp",
+    "2,sockets=2",
+    "-object",
+    "memory-backend-ram,id=low,size=1027M",
+    "-object",
+    "memory-backend-ram,id=high,size=1021M",
+    "-numa",
+    "node,nodeid=0,cpus=0,memdev=low",
+    "-numa",
+    "node,nodeid=1,cpus=1,memdev=high",
+];
+
+inventory::submit! {
+    Scenario {
+        name: "two_nodes_keep_their_memory",
+        about: "A machine with two NUMA nodes can be updated",
+        covers: &[],
+        shape: Shape::Update,
+        needs: &[Need::both(Fact::Numa), Need::both(Fact::X86)],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    passes(run.update("memfd_behaviour")
+        .memory_mib(2048)
+        .qemu_args(&NODES).ktap_after_update(CASES))
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Says what the running kernel has of what tests depend on, a line each. The
+ * kernel is to be booted with liveupdate_memfd= on its command line: a parameter
+ * that it does not know is passed on to the first process.
+ */
+
+#include "lu_test.h"
+
+#include <sys/mount.h>
+
+static void fact(const char *name, bool present)
+{
+	if (present)
+		printf("# fact: %s\n", name);
+}
+
+static bool exists(const char *path)
+{
+	return syscall(__NR_faccessat, AT_FDCWD, path, F_OK) == 0;
+}
+
+/* Whether a file of some 100 KiB or less has @text in it; NULs count as bytes. */
+static bool file_has(const char *path, const char *text)
+{
+	static char content[128 * 1024];
+	int fd = open(path, O_RDONLY);
+	size_t used = 0, length = strlen(text);
+	ssize_t done;
+
+	if (fd < 0)
+		return false;
+	while (used < sizeof(content) &&
+	       (done = read(fd, content + used, sizeof(content) - used)) > 0)
+		used += done;
+	close(fd);
+	for (size_t at = 0; at + length <= used; at++)
+		if (!memcmp(content + at, text, length))
+			return true;
+	return false;
+}
+
+/* Symbols are there, and their addresses are not hidden. */
+static bool has_symbols(void)
+{
+	char line[16];
+	int fd = open("/proc/kallsyms", O_RDONLY);
+	bool shown = fd >= 0 && read(fd, line, sizeof(line)) == sizeof(line) &&
+		     memcmp(line, "0000000000000000", sizeof(line));
+
+	close(fd);
+	return shown;
+}
+
+static bool has_memory_cgroups(void)
+{
+	mkdir("/tmp/cgroup", 0755);
+	if (mount("none", "/tmp/cgroup", "cgroup2", 0, NULL))
+		return false;
+	return file_has("/tmp/cgroup/cgroup.controllers", "memory");
+}
+
+static long page_size(void)
+{
+	/* The number of bytes that one page of the zeroth node is. */
+	int fd = memfd_create("page", 0);
+	struct stat stat = { 0 };
+
+	if (lu_fallocate(fd, 0, 0, 1) || fstat(fd, &stat))
+		return 0;
+	close(fd);
+	return stat.st_blocks * 512;
+}
+
+int main(void)
+{
+	fact("luo", exists(LU_DEVICE));
+	fact("ours", !file_has("/proc/1/environ", "liveupdate_memfd="));
+	fact("swap", exists("/proc/swaps"));
+	fact("thp", exists("/sys/kernel/mm/transparent_hugepage/shmem_enabled"));
+	fact("memcg", has_memory_cgroups());
+	fact("numa", exists("/sys/devices/system/node/node0"));
+	fact("fail-nth", exists("/proc/thread-self/fail-nth"));
+	fact("symbols", has_symbols());
+	fact("test-kho", exists("/sys/kernel/debug/kho/out/sub_fdts/kho_test"));
+	fact("kunit", exists("/sys/kernel/debug/kunit/liveupdate_kho"));
+	fact("page-16k", page_size() == 16384);
+	fact("lean", !exists("/sys/kernel/debug/kmemleak"));
+#ifdef __x86_64__
+	fact("x86", true);
+#endif
+	printf("# that is all\n");
+	return 0;
+}
