@@ -156,7 +156,6 @@ pub fn named(words: &[String]) -> Result<Vec<&'static Scenario>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by that")]
 mod tests {
     use super::*;
     use crate::failure_modes::FAILURE_MODES;
