@@ -57,8 +57,7 @@ pub const FAILURE_MODES: &[FailureMode] = &[
     mode("kho-8", "A vmalloc area is said to be preserved though there was no memory"),
     mode("kho-9", "The incoming map of memory is used without a look at it"),
     mode("kho-10", "Boot takes time quadratic in the number of separate runs")
-        .still_in_mainline()
-        .elsewhere("not yet: make bench measures it"),
+        .still_in_mainline(),
     mode("kho-11", "Addresses handed over point outside memory, at each other or at scratch")
         .still_in_mainline(),
     mode("luo-1", "The same file is preserved twice, and restored twice"),
@@ -72,8 +71,7 @@ pub const FAILURE_MODES: &[FailureMode] = &[
     mode("luo-7", "Ioctls accept what their header forbids, or refuse what it allows"),
     mode("luo-8", "There can be too few files or sessions, or their chains are believed blindly"),
     mode("luo-9", "Inserting a session or a file is a search through all others")
-        .still_in_mainline()
-        .elsewhere("not yet: make bench measures it"),
+        .still_in_mainline(),
     mode("luo-10", "Sessions closed early, killed owners, descriptors passed on, second openers"),
     mode("luo-11", "A kexec that fails after freeze leaves files frozen"),
     mode("memfd-1", "A page that was clean when preserved and written later is reclaimed (CVE-2026-43389)"),

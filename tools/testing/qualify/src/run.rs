@@ -88,6 +88,11 @@ impl<'a> Run<'a> {
         SingleKernel::new(self.name, self.kernel().clone(), program).cmdline(&self.seed_argument())
     }
 
+    /// Says how far it is, for scenarios of minutes.
+    pub fn progress(&self, done: usize, of: usize, what: &str) {
+        println!("          {}: {done} of {of} {what}", self.name);
+    }
+
     /// Adds something to the report that is worth knowing even if all is well.
     pub fn note(&self, text: impl Into<String>) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -144,6 +144,24 @@ static inline int lu_allow_fds(unsigned long count)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* The number behind "@name=" on the kernel's command line, or @otherwise. */
+static inline unsigned long lu_parameter(const char *name, unsigned long otherwise)
+{
+	static char cmdline[4096];
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t length = read(fd, cmdline, sizeof(cmdline) - 1);
+	const char *found;
+
+	close(fd);
+	if (length < 0)
+		return otherwise;
+	cmdline[length] = '\0';
+	found = strstr(cmdline, name);
+	if (!found || found[strlen(name)] != '=')
+		return otherwise;
+	return strtoul(found + strlen(name) + 1, NULL, 0);
+}
+
 /* The number behind "<@key>:" in /proc/meminfo, in KiB, or -1. */
 static inline long lu_meminfo(const char *key)
 {

@@ -19,6 +19,9 @@ const KIMAGE_BYTES: usize = 1024;
 /// The length of a file's compatible string, behind which its data is.
 const FILE_COMPATIBLE: usize = 48;
 
+/// Where the description of a memfd has that of its table.
+const MEMFD_TABLE: u64 = 32;
+
 /// The first bytes of a flattened device tree.
 const FDT_MAGIC: u32 = 0xd00d_feed;
 
@@ -35,6 +38,27 @@ pub struct Property {
     pub address: u64,
     /// The length in bytes.
     pub length: usize,
+}
+
+/// A structure that the next kernel reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    /// What it is.
+    pub name: String,
+    /// The physical address.
+    pub address: u64,
+    /// The length in bytes of what is read of it.
+    pub length: u64,
+}
+
+impl Structure {
+    fn new(name: impl Into<String>, address: u64, length: u64) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            length,
+        }
+    }
 }
 
 /// The root of all that is handed over.
@@ -124,6 +148,60 @@ impl Handover {
         anyhow::bail!("no FLB of {count} is called {name:?}")
     }
 
+    /// One of each kind, with a session and a memfd in it.
+    pub fn structures(&self, debugger: &mut Debugger) -> Result<Vec<Structure>> {
+        const FLBS: u64 = 24;
+        const LUO: u64 = 32;
+        const MEMFD: u64 = 48;
+        const CHUNK: u64 = 24;
+        const TABLE: u64 = 64;
+        const BLOCK: u64 = 16;
+        const SESSION: u64 = 80;
+        const FILE: u64 = 64;
+        let file = self.first_file(debugger)?;
+        let field = self.first_file_data_field(debugger)?;
+        let memfd = debugger.read_physical_u64(field)?;
+        let table = self.first_memfd_table(debugger)?;
+        let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
+        let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
+        let mut all = vec![
+            Structure::new("device tree", self.address, be32(&self.tree, 4)?.into()),
+            Structure::new("LUO's root", self.luo()?, LUO),
+            Structure::new("sessions", self.sessions(debugger)?, BLOCK + SESSION),
+            Structure::new("files", file - BLOCK, BLOCK + FILE),
+            Structure::new("memfd", memfd, MEMFD),
+            Structure::new("chunk of a memfd's table", chunk, CHUNK),
+            Structure::new("memfd's table", table, TABLE),
+            Structure::new("FLBs", flbs, BLOCK + 2 * FILE),
+        ];
+        if let Ok(address) = self.number("kexec-metadata", "preserved-data") {
+            let length = self.number("kexec-metadata", "blob-size")?;
+            all.push(Structure::new("metadata of the kexec", address, length));
+        }
+        self.add_memory_map(debugger, &mut all)?;
+        Ok(all)
+    }
+
+    /// Adds a path through the tree of preserved memory, from its root to a bitmap.
+    fn add_memory_map(&self, debugger: &mut Debugger, all: &mut Vec<Structure>) -> Result<()> {
+        const LEVELS: u32 = 6;
+        let mut node = self.number("", "preserved-memory-map")?;
+        for level in (0..LEVELS).rev() {
+            let name = format!("memory map, level {level}");
+            all.push(Structure::new(name, node, PAGE));
+            let page = debugger.read_physical(node, PAGE as usize)?;
+            let (words, _) = page.as_chunks::<8>();
+            let mut entries = words.iter().map(|word| u64::from_le_bytes(*word));
+            let Some(child) = entries.find(|entry| *entry != 0) else {
+                break;
+            };
+            if level > 0 {
+                node = child;
+            }
+        }
+        Ok(())
+    }
+
     /// The entry of the first session's first file.
     fn first_file(&self, debugger: &mut Debugger) -> Result<u64> {
         const BLOCK_HEADER: u64 = 16;
@@ -149,7 +227,6 @@ impl Handover {
 
     /// The first page of the table of this file, which is a memfd.
     pub fn first_memfd_table(&self, debugger: &mut Debugger) -> Result<u64> {
-        const MEMFD_TABLE: u64 = 32;
         const CHUNK_NEXT: u64 = 8;
         let field = self.first_file_data_field(debugger)?;
         let memfd = debugger.read_physical_u64(field)?;

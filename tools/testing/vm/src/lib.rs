@@ -48,7 +48,7 @@ pub use failure::Failure;
 pub use failure::TestResult;
 pub use gdb::Debugger;
 pub use guest::Program;
-pub use handover::Handover;
+pub use handover::{Handover, Structure};
 pub use images::{Build, Direction, Image, Variant};
 pub use initramfs::Initramfs;
 pub use jump::run_at_jump;

@@ -70,6 +70,7 @@ pub struct LiveUpdate {
     devices: Option<Devices>,
     deadline: Option<Duration>,
     splats: Splats,
+    counts_instructions: bool,
 }
 
 impl LiveUpdate {
@@ -93,6 +94,7 @@ impl LiveUpdate {
             devices: None,
             deadline: None,
             splats: Splats::none_allowed(),
+            counts_instructions: false,
         }
     }
 
@@ -149,6 +151,12 @@ impl LiveUpdate {
     /// The number of processors.
     pub fn cpus(mut self, cpus: u32) -> Self {
         self.cpus = Some(cpus);
+        self
+    }
+
+    /// Makes guest time count instructions, with one processor.
+    pub fn count_instructions(mut self) -> Self {
+        self.counts_instructions = true;
         self
     }
 
@@ -218,10 +226,8 @@ impl LiveUpdate {
             Some(cpus) => boot.cpus(cpus),
             None => boot,
         };
-        Ok(match self.deadline {
-            Some(deadline) => boot.deadline(deadline),
-            None => boot,
-        })
+        let boot = with_counting(boot, self.counts_instructions);
+        Ok(with_deadline(boot, self.deadline))
     }
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
@@ -278,6 +284,8 @@ pub struct SingleKernel {
     ktap: Option<usize>,
     cmdline: Vec<String>,
     devices: Option<Devices>,
+    deadline: Option<Duration>,
+    counts_instructions: bool,
 }
 
 impl SingleKernel {
@@ -292,7 +300,21 @@ impl SingleKernel {
             ktap: None,
             cmdline: Vec::new(),
             devices: None,
+            deadline: None,
+            counts_instructions: false,
         }
+    }
+
+    /// How long it all may take.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Makes guest time count instructions, with one processor.
+    pub fn count_instructions(mut self) -> Self {
+        self.counts_instructions = true;
+        self
     }
 
     /// The console must show this.
@@ -333,6 +355,8 @@ impl SingleKernel {
         let boot = Boot::new(&self.name, arch, &self.kernel.path()?, root);
         let boot = with_live_update(boot, &self.cmdline);
         let boot = with_devices(boot, self.devices.as_ref());
+        let boot = with_deadline(boot, self.deadline);
+        let boot = with_counting(boot, self.counts_instructions);
         let seen = boot.start()?.finish()?;
         self.check(&seen)
             .map_err(|error| failed(&self.name, &error, &seen))?;
@@ -418,6 +442,21 @@ fn with_devices(boot: Boot, devices: Option<&Devices>) -> Boot {
             .qemu_args(devices.qemu_args())
             .cmdline(devices.cmdline()),
         None => boot,
+    }
+}
+
+fn with_deadline(boot: Boot, deadline: Option<Duration>) -> Boot {
+    match deadline {
+        Some(deadline) => boot.deadline(deadline),
+        None => boot,
+    }
+}
+
+fn with_counting(boot: Boot, counts_instructions: bool) -> Boot {
+    if counts_instructions {
+        boot.count_instructions()
+    } else {
+        boot
     }
 }
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What it costs to make a session and to preserve a file, counted in instructions.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use anyhow::ensure;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::Side;
+use crate::facts::Fact;
+
+/// How much more the last ones may cost: trees get deeper.
+const MOST: u64 = 2;
+
+inventory::submit! {
+    Scenario {
+        name: "sessions_and_files_cost_the_same_however_many_there_are",
+        about: "The last of thousands of sessions and files costs about what the first does",
+        covers: &["luo-9"],
+        shape: Shape::Each,
+        needs: &[Need::both(Fact::X86)],
+        peer: Peer::Fails(Side::Both, "it looks at all others one by one"),
+        effort: Effort::Long,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    let seen = run
+        .single("insert_cost")
+        .count_instructions()
+        .deadline(Duration::from_secs(600))
+        .run()?;
+    let mut failures = Vec::new();
+    for what in ["sessions", "files"] {
+        let mark = format!("# cost of {what}: ");
+        let said = seen.lines().iter().find_map(|line| line.split_once(&mark));
+        let (_, costs) = said.with_context(|| format!("the program does not say what {what} cost"))?;
+        let costs: Vec<u64> = costs
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        let [first, last] = costs[..] else {
+            bail!("{what} have {} costs", costs.len());
+        };
+        run.note(format!(
+            "instructions for 100 {what}: {first} the first, {last} the last"
+        ));
+        if last > MOST * first {
+            failures.push(format!(
+                "the first 100 {what} cost {first} instructions, the last ones {last}"
+            ));
+        }
+    }
+    ensure!(failures.is_empty(), "{}", failures.join("; "));
+    Ok(())
+}
