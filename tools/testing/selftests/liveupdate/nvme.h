@@ -333,7 +333,8 @@ static inline bool nvme_is_frozen(const struct nvme *nvme)
 static inline pid_t nvme_ring_when_frozen(struct nvme *nvme, const char *bdf)
 {
 	struct nvme_driver *driver = nvme_driver(nvme);
-	long end = pci_now() + PCI_DEADLINE_S;
+	/* All that is to be preserved yet comes first. */
+	long end = pci_now() + 10 * PCI_DEADLINE_S;
 	int resource;
 	void *bar;
 	pid_t pid;
