@@ -6,6 +6,8 @@
 #	FROM, TO    the kernels: rust, mainline, or the path of an image
 #	MATRIX=1    all pairs of rust and mainline instead
 #	DEBUG=1     kernels built here look after themselves, see config/debug.config
+#	CONFIG_EXTRA
+#	            a file with more of the configuration of kernels built here
 #	ARCH        x86_64 or arm64
 #	SCENARIOS   parts of the names of scenarios, separated by blanks
 #	QUICK=1     leave out those that take long
@@ -51,8 +53,9 @@ else
 	default_report=$REPO/qualify/$(basename "$FROM")-to-$(basename "$TO")
 fi
 # shellcheck disable=SC2034 # For export_image.
-IMAGE_ARCH=${ARCH:-x86_64}
+IMAGE_ARCH=${ARCH:-x86_64} IMAGE_CONFIG=${CONFIG_EXTRA:-}
 if [ -n "${DEBUG:-}" ]; then
+	[ -z "${CONFIG_EXTRA:-}" ] || die "DEBUG and CONFIG_EXTRA exclude each other"
 	use_debug_kernels
 	default_report+=-debug
 fi

@@ -154,7 +154,11 @@ fn run_one(job: Job, known: &Known, seed: u64) -> Record {
                 let result =
                     result.unwrap_or_else(|_| Err(anyhow::anyhow!("the scenario panicked")));
                 let known = scenario.peer.expected_failure(before, after);
-                (judge(result, known), run.into_notes())
+                let mut notes = run.into_notes();
+                if let (Ok(()), Some(known)) = (&result, known) {
+                    notes.push(format!("it was known to fail here, and did not: {known}"));
+                }
+                (judge(result, known), notes)
             }
         },
         _ => (
