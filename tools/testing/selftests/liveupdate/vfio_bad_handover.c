@@ -111,14 +111,18 @@ static bool works(struct vfio *edu, int fd, int memfd)
 /* What somebody finds who knows nothing of a live update. */
 static void look_as_stranger(const char *bdf)
 {
-	int memfd = memfd_create("another", 0);
 	struct vfio edu = { .fd = -1, .iommufd = -1 };
-	int fd;
+	int memfd, fd, err;
 
 	if (pci_is_bus_master(bdf))
 		printf("# %s: reaches memory on its own\n", bdf);
+	err = pci_bind(bdf, "vfio-pci");
+	if (err) {
+		printf("# %s: gets no driver: %d\n", bdf, err);
+		return;
+	}
+	memfd = memfd_create("another", 0);
 	NEED(lu_fill(memfd, 0, PAGES * PAGE, 2));
-	NEED(pci_bind(bdf, "vfio-pci") == 0);
 	fd = vfio_open_cdev(bdf);
 	if (fd == -EBUSY)
 		printf("# %s: is reserved\n", bdf);

@@ -286,6 +286,38 @@ fn damaged_table_whose_chain_is_not_preserved() -> TestResult {
     )
 }
 
+/// Whoever had such a device would have it write where it did before.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn running_devices_that_nobody_knows_and_cannot_be_reset_get_no_driver() -> TestResult {
+    let name = "running_devices_that_nobody_knows_and_cannot_be_reset_get_no_driver";
+    // What resets one of them by their bus would reset the other.
+    let devices = Devices::behind_iommu().with(FIRST, Device::TwoEdus);
+    let seen = update_with(name, devices, |handover, debugger| {
+        let table = PciTable::read(handover, debugger)?;
+        make_running(&table, debugger)?;
+        debugger.write_physical(table.first_block_field(), &OUTSIDE_MEMORY.to_le_bytes())
+    })?;
+    let devices = preserved(&seen)?;
+    let check = || {
+        ensure!(
+            devices.len() == 2,
+            "{} devices were preserved",
+            devices.len()
+        );
+        for device in devices {
+            ensure!(
+                says(&seen, device, "gets no driver: -19"),
+                "{device} got a driver"
+            );
+            ensure!(!runs(&seen, device), "{device} reaches memory on its own");
+        }
+        Ok(())
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
 fn damaged_table_whose_chain_is_a_circle() -> TestResult {
