@@ -8,7 +8,15 @@
 #include "faults.h"
 #include "kselftest_harness.h"
 
+#include <linux/reboot.h>
+
 #define FILE_SIZE	(64 * PAGE)
+
+/* As vm/guest/init.c has it. */
+#define SECOND_STAGE	" luo_stage=2"
+
+/* More allocations than it takes to load a kernel. */
+#define MOST_TO_LOAD	1000000
 
 /* Files of the second stage, one for each allocation that may fail. */
 #define FILES		100
@@ -21,6 +29,22 @@ static int make_file(unsigned int seed)
 }
 
 /* Stage 1. */
+
+/* Loads what init has loaded already, with the same command line. */
+static long load(int kernel, int initrd)
+{
+	static char cmdline[4096];
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t length = read(fd, cmdline, sizeof(cmdline) - sizeof(SECOND_STAGE));
+
+	close(fd);
+	if (length <= 0)
+		return -EIO;
+	/* The last byte read is a newline. */
+	memcpy(cmdline + length - 1, SECOND_STAGE, sizeof(SECOND_STAGE));
+	length += sizeof(SECOND_STAGE) - 1;
+	return syscall(__NR_kexec_file_load, kernel, initrd, length, cmdline, 0UL) ? -errno : 0;
+}
 
 FIXTURE(outgoing)
 {
@@ -99,6 +123,40 @@ TEST_F(outgoing, preserving_a_memfd)
 	printf("# %u allocations\n", nth - 2);
 }
 
+TEST_F(outgoing, loading_the_next_kernel)
+{
+	int kernel = open("/kernel", O_RDONLY), initrd = open("/initrd.img", O_RDONLY);
+	int session = lu_create(self->device, "fail"), memfd = make_file(1);
+	int control = fault_open();
+	bool failed = true;
+	unsigned int nth;
+
+	ASSERT_GE(kernel, 0);
+	ASSERT_GE(initrd, 0);
+	ASSERT_GE(control, 0);
+	ASSERT_EQ(lu_preserve(session, memfd, 1), 0);
+	/* There are thousands, most of them for pages to read the image into. */
+	for (nth = 1; failed && nth < MOST_TO_LOAD; nth += nth / 2 + 1) {
+		long err;
+
+		ASSERT_TRUE(fault_at(control, nth));
+		err = load(kernel, initrd);
+		failed = fault_came(control);
+		if (err) {
+			EXPECT_TRUE(failed);
+			/* The latter is from reading the files. */
+			EXPECT_TRUE(err == -ENOMEM || err == -EIO);
+		}
+	}
+	EXPECT_LT(nth, MOST_TO_LOAD);
+	EXPECT_EQ(load(kernel, initrd), 0);
+	close(session);
+	EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, 1), FILE_SIZE);
+	close(memfd);
+	close(kernel);
+	close(initrd);
+}
+
 /* One session for each allocation that may fail in the next kernel. */
 static void prepare(void)
 {
@@ -119,6 +177,36 @@ static void prepare(void)
 	printf("# prepared\n");
 }
 
+/*
+ * Reboots, with each allocation on the way failing once, until one is so late
+ * that the next kernel starts all the same. Comes back if something is wrong.
+ */
+static int reboot_in_the_end(void)
+{
+	int control = fault_open();
+
+	for (unsigned int nth = 1; nth < MOST; nth++) {
+		int device, session, err;
+
+		NEED(fault_at(control, nth));
+		err = syscall(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+			      LINUX_REBOOT_CMD_KEXEC, NULL) ? -errno : 0;
+		NEED(fault_came(control));
+		if (err != -ENOMEM) {
+			printf("# allocation %u: the reboot returned %d\n", nth, err);
+			return 1;
+		}
+		printf("# allocation %u: the reboot came back\n", nth);
+		/* What is there is usable, and there can be more. */
+		device = open(LU_DEVICE, O_RDWR);
+		session = lu_create(device, "another");
+		NEED(session >= 0);
+		close(session);
+		close(device);
+	}
+	return 1;
+}
+
 /* Stage 2. */
 
 static int retrieve_session(int device, unsigned int number)
@@ -129,19 +217,41 @@ static int retrieve_session(int device, unsigned int number)
 	return lu_retrieve_session(device, name);
 }
 
+/* The first one that succeeds makes the kernel read what was handed over. */
+static int open_device(int control, unsigned int *failures)
+{
+	for (*failures = 0; *failures < MOST; (*failures)++) {
+		int device;
+
+		if (!fault_at(control, *failures + 1))
+			return -errno;
+		device = open(LU_DEVICE, O_RDWR);
+		if (device < 0)
+			device = -errno;
+		if (!fault_came(control))
+			return device;
+		if (device < 0 && device != -ENOMEM)
+			return device;
+		close(device);
+	}
+	return -E2BIG;
+}
+
 /* One test, since each takes files away from the others. */
 TEST(retrieving_a_session_and_a_memfd)
 {
-	int device = open(LU_DEVICE, O_RDWR);
-	unsigned int nth, session_nth = 0;
+	unsigned int nth, session_nth = 0, open_nth;
 	int control = fault_open();
 	bool failed = true;
+	int device;
 
-	ASSERT_GE(device, 0);
 	ASSERT_GE(control, 0);
+	device = open_device(control, &open_nth);
+	ASSERT_GE(device, 0);
+	EXPECT_GT(open_nth, 0);
 	for (nth = 1; failed && nth <= FILES; nth++) {
 		bool session_failed;
-		int session, memfd;
+		int session, memfd, err;
 
 		ASSERT_TRUE(fault_at(control, nth));
 		session = retrieve_session(device, nth - 1);
@@ -158,8 +268,7 @@ TEST(retrieving_a_session_and_a_memfd)
 		memfd = lu_retrieve(session, 1);
 		failed = fault_came(control);
 		if (memfd < 0) {
-			int err = memfd;
-
+			err = memfd;
 			EXPECT_TRUE(failed);
 			/* shmem says the latter of an inode that it cannot have. */
 			EXPECT_TRUE(err == -ENOMEM || err == -ENOSPC);
@@ -171,13 +280,19 @@ TEST(retrieving_a_session_and_a_memfd)
 			EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, nth), FILE_SIZE);
 			close(memfd);
 		}
-		EXPECT_EQ(lu_finish(session, 0), 0);
+		ASSERT_TRUE(fault_at(control, nth));
+		err = lu_finish(session, 0);
+		if (fault_came(control) && err) {
+			EXPECT_EQ(err, -ENOMEM);
+			err = lu_finish(session, 0);
+		}
+		EXPECT_EQ(err, 0);
 		close(session);
 	}
 	/* All allocations of both had their turn. */
 	EXPECT_FALSE(failed);
 	EXPECT_GT(session_nth, 0);
-	printf("# %u and %u allocations\n", session_nth, nth - 2);
+	printf("# %u, %u and %u allocations\n", open_nth, session_nth, nth - 2);
 	close(control);
 	close(device);
 }
@@ -193,7 +308,8 @@ int main(int argc, char **argv)
 		printf("# this kernel cannot make allocations fail\n");
 		return 1;
 	}
-	if (first)
-		prepare();
-	return test_harness_run(3, (char **)filter);
+	if (!first)
+		return test_harness_run(3, (char **)filter);
+	prepare();
+	return test_harness_run(3, (char **)filter) || reboot_in_the_end();
 }

@@ -71,6 +71,7 @@ pub struct LiveUpdate {
     deadline: Option<Duration>,
     splats: Splats,
     counts_instructions: bool,
+    jumps_by_itself: bool,
 }
 
 impl LiveUpdate {
@@ -95,6 +96,7 @@ impl LiveUpdate {
             deadline: None,
             splats: Splats::none_allowed(),
             counts_instructions: false,
+            jumps_by_itself: false,
         }
     }
 
@@ -170,6 +172,12 @@ impl LiveUpdate {
     /// Adds to the command line of both kernels.
     pub fn cmdline(mut self, argument: &str) -> Self {
         self.cmdline.push(argument.to_owned());
+        self
+    }
+
+    /// The program starts the second kernel itself, with our init.
+    pub fn jumps_by_itself(mut self) -> Self {
+        self.jumps_by_itself = true;
         self
     }
 
@@ -266,7 +274,9 @@ impl LiveUpdate {
             second.display()
         );
         if self.init == Init::Ours {
-            must_show(before, &[stage_done("1")], "before")?;
+            if !self.jumps_by_itself {
+                must_show(before, &[stage_done("1")], "before")?;
+            }
             must_show(after, &[stage_done("2")], "after")?;
         }
         must_show(before, &self.before, "before")?;

@@ -12,7 +12,6 @@ use crate::Run;
 use crate::Scenario;
 use crate::Shape;
 use crate::facts::Fact;
-use crate::run::passes;
 
 inventory::submit! {
     Scenario {
@@ -30,5 +29,12 @@ inventory::submit! {
 fn run(run: &Run<'_>) -> Result<()> {
     // A page that cannot be had is a matter for a backtrace, too.
     let splats = Splats::none_allowed().allow("Call Trace:");
-    passes(run.update("fail_nth").splats(splats).ktap_after_update(1))
+    let update = run.update("fail_nth").splats(splats).jumps_by_itself();
+    let seen = update.ktap_after_update(1).run()?;
+    let came_back = |line: &&String| line.contains(": the reboot came back");
+    run.note(format!(
+        "{} allocations of the reboot could fail, and had it come back",
+        seen.boots()[0].iter().filter(came_back).count()
+    ));
+    Ok(())
 }
