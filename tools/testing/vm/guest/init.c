@@ -5,6 +5,11 @@
  * started once it is done; the command line tells the second run by
  * "luo_stage=2", and has what is in /cmdline_after, if there is such a file.
  *
+ * With "lu_updates=N" there are N live updates in a row, from the kernel in
+ * /chain/0 to that in /chain/1 and back. Each boot hands on the initramfs that
+ * it came with, which the kernel keeps if told to by "retain_initrd", and how
+ * many updates there were, as "lu_done=" at the end of the command line.
+ *
  * What the program prints goes to the kernel's log a line at a time. The
  * console then shows each line in one piece and in the right order among the
  * kernel's own, where a serial port shared by both mixes them up.
@@ -12,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +33,17 @@
 #define PROGRAM		"/test_binary"
 #define SECOND_STAGE	"luo_stage=2"
 #define CMDLINE_AFTER	"/cmdline_after"
+
+#define CHAIN		"/chain"
+#define CHAIN_KERNELS	2
+#define UPDATES		"lu_updates="
+#define UPDATES_DONE	" lu_done="
+#define RETAINED_INITRD	"/sys/firmware/initrd"
+
+/* What a kernel says that knows of the one before it. */
+#define PREDECESSOR	"exec from: "
+#define READ_WHOLE_LOG	3
+#define LOG_MAX		(512 * 1024)
 
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define KMEMLEAK_AGE_S	5
@@ -81,15 +98,15 @@ static void set_up(void)
 	mount_at("tmpfs", "/tmp");
 }
 
-/* Loads the modules of this kernel: /modules/0.ko, /modules/1.ko and so on. */
-static void load_modules(void)
+/* Loads the modules of this kernel: DIR/modules/0.ko, DIR/modules/1.ko and so on. */
+static void load_modules(const char *dir)
 {
-	char path[32];
+	char path[64];
 
 	for (int number = 0;; number++) {
 		int fd;
 
-		snprintf(path, sizeof(path), "/modules/%d.ko", number);
+		snprintf(path, sizeof(path), "%s/modules/%d.ko", dir, number);
 		fd = open(path, O_RDONLY);
 		if (fd < 0)
 			return;
@@ -115,6 +132,14 @@ static void read_cmdline(char *cmdline)
 	cmdline[length] = '\0';
 }
 
+/* The number behind @key on the command line, or 0. */
+static unsigned int number_of(const char *cmdline, const char *key)
+{
+	const char *found = strstr(cmdline, key);
+
+	return found ? strtoul(found + strlen(key), NULL, 10) : 0;
+}
+
 /* What the next kernel is told besides what this one was told. */
 static void read_more(char *more)
 {
@@ -132,31 +157,31 @@ static void read_more(char *more)
 }
 
 /* A directory of that name holds ACPI tables, not a kernel. */
-static int open_kernel(void)
+static int open_kernel(const char *dir)
 {
-	int fd = open(KERNEL, O_RDONLY);
 	struct stat stat;
+	char path[64];
+	int fd;
 
+	snprintf(path, sizeof(path), "%s" KERNEL, dir);
+	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &stat))
-		give_up(KERNEL);
+		give_up(path);
 	if (S_ISREG(stat.st_mode))
 		return fd;
 	close(fd);
 	return -1;
 }
 
-static void load_kernel(int kernel, const char *cmdline)
+static void load_kernel(int kernel, const char *initrd_path, const char *next)
 {
-	char next[2 * CMDLINE_MAX], more[CMDLINE_MAX];
-	int initrd = open(INITRD, O_RDONLY);
+	int initrd = open(initrd_path, O_RDONLY);
 	size_t size;
 
 	if (initrd < 0)
-		give_up(INITRD);
-	read_more(more);
-	snprintf(next, sizeof(next), "%s " SECOND_STAGE " %s", cmdline, more);
+		give_up(initrd_path);
 	/*
 	 * nolibc keeps arguments in registers while it evaluates the next, so
 	 * there must be no function call among them.
@@ -248,40 +273,112 @@ static void look_for_leaks(void)
 	close(from);
 }
 
-int main(void)
+/* Runs the program to its good end, or ends the guest. */
+static void pass_stage(const char *stage)
 {
-	char cmdline[CMDLINE_MAX];
-	const char *stage;
+	const char *name = stage ? stage : "only";
+	int status = run_program(stage);
 	char text[128];
-	int kernel, status;
 
-	set_up();
-	load_modules();
-	read_cmdline(cmdline);
-	kernel = open_kernel();
-	if (strstr(cmdline, SECOND_STAGE))
-		stage = "2";
-	else
-		stage = kernel >= 0 ? "1" : NULL;
-	if (kernel >= 0)
-		load_kernel(kernel, cmdline);
-
-	status = run_program(stage);
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		snprintf(text, sizeof(text),
-			 "lu-init: stage %s failed: the program %s %d",
-			 stage ? stage : "only", WIFEXITED(status) ? "exited with" : "died of signal",
+			 "lu-init: stage %s failed: the program %s %d", name,
+			 WIFEXITED(status) ? "exited with" : "died of signal",
 			 WIFEXITED(status) ? WEXITSTATUS(status) :
 					     WTERMSIG(status));
 		say(text);
 		reboot(RB_AUTOBOOT);
-		return 1;
+		exit(1);
 	}
 	look_for_leaks();
-	snprintf(text, sizeof(text), "lu-init: stage %s done",
-		 stage ? stage : "only");
+	snprintf(text, sizeof(text), "lu-init: stage %s done", name);
 	say(text);
+}
+
+/* Repeats, loud enough to be seen, where the kernel says it comes from. */
+static void say_predecessor(void)
+{
+	static char log[LOG_MAX];
+	char text[256], *found, *end;
+	int length;
+
+	length = syscall(__NR_syslog, READ_WHOLE_LOG, log, sizeof(log) - 1);
+	if (length < 0)
+		give_up("reading the log");
+	log[length] = '\0';
+	found = strstr(log, PREDECESSOR);
+	if (!found)
+		return;
+	end = strchr(found, '\n');
+	if (end)
+		*end = '\0';
+	snprintf(text, sizeof(text), "lu-init: the kernel says: %s", found);
+	say(text);
+}
+
+/* One boot of many; does not return. */
+static void run_chain(char *cmdline)
+{
+	unsigned int updates = number_of(cmdline, UPDATES);
+	unsigned int done = number_of(cmdline, UPDATES_DONE);
+	char dir[32], stage[16], next[CMDLINE_MAX + 32];
+	char *end = strstr(cmdline, UPDATES_DONE);
+	int kernel;
+
+	snprintf(dir, sizeof(dir), CHAIN "/%u", done % CHAIN_KERNELS);
+	load_modules(dir);
+	say_predecessor();
+
+	/* The last boot has a kernel loaded as well, to have no more memory than others. */
+	snprintf(dir, sizeof(dir), CHAIN "/%u", (done + 1) % CHAIN_KERNELS);
+	kernel = open_kernel(dir);
+	if (kernel < 0)
+		give_up(dir);
+	if (end)
+		*end = '\0';
+	snprintf(next, sizeof(next), "%s" UPDATES_DONE "%u", cmdline, done + 1);
+	load_kernel(kernel, RETAINED_INITRD, next);
+
+	snprintf(stage, sizeof(stage), "%u", done + 1);
+	pass_stage(stage);
+	reboot(done < updates ? RB_KEXEC : RB_AUTOBOOT);
+	give_up("reboot");
+}
+
+/* The only live update, or none. */
+static void run_once(const char *cmdline)
+{
+	bool second = strstr(cmdline, SECOND_STAGE);
+	char next[2 * CMDLINE_MAX], more[CMDLINE_MAX];
+	const char *stage;
+	int kernel;
+
+	load_modules("");
+	kernel = open_kernel("");
+	if (second)
+		stage = "2";
+	else
+		stage = kernel >= 0 ? "1" : NULL;
+	if (kernel >= 0) {
+		read_more(more);
+		snprintf(next, sizeof(next), "%s " SECOND_STAGE " %s", cmdline,
+			 more);
+		load_kernel(kernel, INITRD, next);
+	}
+	pass_stage(stage);
 	reboot(kernel >= 0 ? RB_KEXEC : RB_AUTOBOOT);
 	give_up("reboot");
+}
+
+int main(void)
+{
+	char cmdline[CMDLINE_MAX];
+
+	set_up();
+	read_cmdline(cmdline);
+	if (strstr(cmdline, UPDATES))
+		run_chain(cmdline);
+	else
+		run_once(cmdline);
 	return 1;
 }

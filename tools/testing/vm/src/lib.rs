@@ -22,6 +22,7 @@
 
 pub mod acpi;
 pub mod arch;
+pub mod chain;
 pub mod console;
 pub mod cpio;
 pub mod devices;
@@ -42,6 +43,7 @@ pub mod splat;
 pub mod vm;
 
 pub use arch::Arch;
+pub use chain::Chain;
 pub use console::Transcript;
 pub use devices::{Device, Devices};
 pub use failure::Failure;

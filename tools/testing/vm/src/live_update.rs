@@ -22,18 +22,18 @@ use crate::splat::Splats;
 use crate::vm::Boot;
 
 /// Where the init programs look for things.
-const KERNEL: &str = "/kernel";
+pub(crate) const KERNEL: &str = "/kernel";
 const INITRD: &str = "/initrd.img";
 const PROGRAM: &str = "/test_binary";
 const INIT: &str = "/init";
 const CMDLINE_AFTER: &str = "/cmdline_after";
 
 /// Shows the kernel's notices and warnings, but not its chatter.
-const QUIET: &str = "loglevel=6";
+pub(crate) const QUIET: &str = "loglevel=6";
 
 /// The program that runs first in the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Init {
+pub(crate) enum Init {
     /// `tools/testing/vm/guest/init.c`, which writes what a program prints to the kernel's log, so that
     /// its lines and the kernel's do not run into each other.
     Ours,
@@ -240,7 +240,7 @@ impl LiveUpdate {
 
     fn initramfs(&self, arch: Arch) -> Result<Initramfs> {
         let Pair { before, after } = &self.kernels;
-        let root = with_modules(self.programs(arch)?, before)?;
+        let root = with_modules(self.programs(arch)?, "", before)?;
         let root = root.file(KERNEL, &after.path()?)?;
         let root = match &self.cmdline_after {
             Some(arguments) => root.data(CMDLINE_AFTER, arguments.clone().into_bytes()),
@@ -249,7 +249,7 @@ impl LiveUpdate {
         if self.init == Init::MainlineKho {
             return Ok(root);
         }
-        root.nested(INITRD, with_modules(self.programs(arch)?, after)?)
+        root.nested(INITRD, with_modules(self.programs(arch)?, "", after)?)
     }
 
     /// What both kernels find.
@@ -265,14 +265,7 @@ impl LiveUpdate {
             bail!("{} kernels said hello, a live update has two", boots.len());
         };
         let releases = seen.releases();
-        let (first, second) = (self.kernels.before.path()?, self.kernels.after.path()?);
-        ensure!(
-            first == second || releases[0] != releases[1],
-            "both kernels say they are {}, though {} and {} are two images",
-            releases[0],
-            first.display(),
-            second.display()
-        );
+        two_kernels(&self.kernels, releases[0], releases[1])?;
         if self.init == Init::Ours {
             if !self.jumps_by_itself {
                 must_show(before, &[stage_done("1")], "before")?;
@@ -360,7 +353,7 @@ impl SingleKernel {
     pub fn run(self) -> Result<Transcript> {
         let arch = Arch::from_env()?;
         let root = programs(&self.name, arch, Init::Ours, Some(&self.program))?;
-        let root = with_modules(root, &self.kernel)?;
+        let root = with_modules(root, "", &self.kernel)?;
         let root = with_files(root, self.devices.as_ref());
         let boot = Boot::new(&self.name, arch, &self.kernel.path()?, root);
         let boot = with_live_update(boot, &self.cmdline);
@@ -385,12 +378,17 @@ impl SingleKernel {
     }
 }
 
-fn failed(name: &str, error: &anyhow::Error, seen: &Transcript) -> anyhow::Error {
+pub(crate) fn failed(name: &str, error: &anyhow::Error, seen: &Transcript) -> anyhow::Error {
     anyhow::anyhow!("{name}: {error:#}\n{}", seen.tail())
 }
 
 /// The init and the program, as one finds them in the root directory of either kernel.
-fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Result<Initramfs> {
+pub(crate) fn programs(
+    name: &str,
+    arch: Arch,
+    init: Init,
+    program: Option<&Program>,
+) -> Result<Initramfs> {
     let dir = places::output_dir()?.join("vm-programs").join(name);
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     let built = dir.join("init");
@@ -404,17 +402,18 @@ fn programs(name: &str, arch: Arch, init: Init, program: Option<&Program>) -> Re
     root.program(PROGRAM, &built)
 }
 
-/// Adds what our init loads before anything else, and tests may load again.
-fn with_modules(root: Initramfs, kernel: &Kernel) -> Result<Initramfs> {
+/// Adds what our init loads before anything else, and tests may load again: in `dir`, or in the root
+/// directory if that is empty.
+pub(crate) fn with_modules(root: Initramfs, dir: &str, kernel: &Kernel) -> Result<Initramfs> {
     let mut modules = kernel.modules()?.into_iter().enumerate();
 
     modules.try_fold(root, |root, (number, module)| {
-        root.file(&format!("/modules/{number}.ko"), &module)
+        root.file(&format!("{dir}/modules/{number}.ko"), &module)
     })
 }
 
 /// What our or mainline's init says when something did not work tells more than what is missing then.
-fn no_failed_stage(seen: &Transcript) -> Result<()> {
+pub(crate) fn no_failed_stage(seen: &Transcript) -> Result<()> {
     let failed = |line: &&String| {
         (line.contains("lu-init:") && line.contains(" failed: ")) || line.contains("INIT: Failed")
     };
@@ -425,12 +424,24 @@ fn no_failed_stage(seen: &Transcript) -> Result<()> {
 }
 
 /// What our init says when the program of a stage has ended well.
-fn stage_done(stage: &str) -> String {
+pub(crate) fn stage_done(stage: &str) -> String {
     format!("lu-init: stage {stage} done")
 }
 
+/// What one image calls itself after another proves that the update was not from an image to itself.
+pub(crate) fn two_kernels(kernels: &Pair, before: &str, after: &str) -> Result<()> {
+    let (first, second) = (kernels.before.path()?, kernels.after.path()?);
+    ensure!(
+        first == second || before != after,
+        "both kernels say they are {before}, though {} and {} are two images",
+        first.display(),
+        second.display()
+    );
+    Ok(())
+}
+
 /// Live update is off by default, and userspace may write to the log only so often.
-fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
+pub(crate) fn with_live_update(boot: Boot, cmdline: &[String]) -> Boot {
     let boot = boot
         .cmdline("kho=on")
         .cmdline("liveupdate=on")

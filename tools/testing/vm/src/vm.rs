@@ -219,13 +219,26 @@ pub struct Vm {
 impl Vm {
     /// Waits for a line with `text` in it.
     pub fn wait_for(&mut self, text: &str) -> Result<String> {
-        let deadline = self.started + self.deadline;
+        self.wait_until(text, self.started + self.deadline)
+    }
+
+    /// Waits so long and no longer for a line with `text` in it, on a machine of usual speed.
+    pub fn wait_for_within(&mut self, text: &str, time: Duration) -> Result<String> {
+        let time = time * places::patience()?;
+        let deadline = (Instant::now() + time).min(self.started + self.deadline);
+        self.wait_until(text, deadline)
+    }
+
+    fn wait_until(&mut self, text: &str, deadline: Instant) -> Result<String> {
+        let started = Instant::now();
         loop {
             match self.console.next(deadline) {
                 Event::Line(line) if line.contains(text) => return Ok(line),
                 Event::Line(_) => self.fail_on_splat()?,
                 Event::End => return Err(self.gone(text)),
-                Event::Timeout => return Err(self.late(&format!("{text:?} did not appear"))),
+                Event::Timeout => {
+                    return Err(self.late(&format!("{text:?} did not appear"), started));
+                }
             }
         }
     }
@@ -250,7 +263,9 @@ impl Vm {
             match self.console.next(deadline) {
                 Event::Line(_) => self.fail_on_splat()?,
                 Event::End => break,
-                Event::Timeout => return Err(self.late("the guest did not power off")),
+                Event::Timeout => {
+                    return Err(self.late("the guest did not power off", self.started));
+                }
             }
         }
         // A complaint may have been the last line, or one that wait_for() gave away.
@@ -286,8 +301,8 @@ impl Vm {
         )
     }
 
-    fn late(&self, what: &str) -> anyhow::Error {
-        let seconds = self.deadline.as_secs();
+    fn late(&self, what: &str, since: Instant) -> anyhow::Error {
+        let seconds = since.elapsed().as_secs();
         anyhow::Error::new(Late(format!(
             "{}: {what} within {seconds} s\n{}",
             self.name,
