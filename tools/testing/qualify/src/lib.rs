@@ -6,6 +6,7 @@
 //! people depend on, or one that has gone wrong before. A [`runner`] runs those that the two kernels
 //! have what it takes for, which their [`facts`] say, and a [`report`] shows what came of them.
 
+pub mod chain;
 pub mod damage;
 pub mod facts;
 pub mod failure_modes;

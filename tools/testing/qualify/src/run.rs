@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use anyhow::Result;
+use lu_vm::Chain;
 use lu_vm::Kernel;
 use lu_vm::LiveUpdate;
 use lu_vm::Pair;
@@ -76,6 +77,17 @@ impl<'a> Run<'a> {
     pub fn part(&self, part: &str) -> LiveUpdate {
         LiveUpdate::new(&format!("{}{part}", self.name), self.kernels.clone())
             .cmdline(&self.seed_argument())
+    }
+
+    /// A program of `tools/testing/selftests/liveupdate` in each boot of `updates` live updates in a row.
+    pub fn chain(&self, program: &str, updates: usize) -> Chain {
+        Chain::new(
+            self.name,
+            self.kernels.clone(),
+            Program::ours(program),
+            updates,
+        )
+        .cmdline(&self.seed_argument())
     }
 
     /// A program of `tools/testing/selftests/liveupdate` on the first kernel alone.

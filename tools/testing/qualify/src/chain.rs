@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Live updates in a row, with the same data, which must cost no memory.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use lu_vm::Transcript;
+
+use crate::run::Run;
+
+/// What the program says in each boot.
+const FREE_MEMORY: &str = "# free memory: ";
+
+/// How many boots at either end are compared, at most. What is free varies by some 100 KiB with where things
+/// lie and how full slabs are; the median of five does so less.
+const COMPARED: usize = 5;
+
+/// KiB that may be lost in all. A page that is lost in every one of a hundred updates makes 360: the medians
+/// are 90 updates apart.
+const LOSS_ALLOWED: i64 = 256;
+
+/// So many live updates with files that must come along, and with no memory lost.
+pub fn loses_nothing(run: &Run<'_>, updates: usize) -> Result<()> {
+    let seen = run.chain("memfd_chain", updates).run()?;
+    let free = free_memory(&seen)?;
+    for (side, kernel) in [&run.kernels().before, &run.kernels().after]
+        .into_iter()
+        .enumerate()
+    {
+        let own: Vec<i64> = free.iter().skip(side).step_by(2).copied().collect();
+        let lost = loss(&own);
+        run.note(format!(
+            "{kernel}: {lost} KiB of memory less than at first, of {own:?} KiB free"
+        ));
+        ensure!(
+            lost <= LOSS_ALLOWED,
+            "{updates} live updates cost {lost} KiB of memory in boots of {kernel}; free were, in KiB, {own:?}"
+        );
+    }
+    Ok(())
+}
+
+/// What was free in each boot, in KiB.
+fn free_memory(seen: &Transcript) -> Result<Vec<i64>> {
+    let boots = seen.boots().into_iter();
+    boots
+        .map(|lines| {
+            let said = lines.iter().find_map(|line| line.split_once(FREE_MEMORY));
+            let (_, text) = said.context("a boot did not say how much memory is free")?;
+            let number = text.split_whitespace().next().unwrap_or_default();
+            number.parse().with_context(|| format!("reading {text:?}"))
+        })
+        .collect()
+}
+
+/// How much less there is in the end than at first.
+fn loss(free: &[i64]) -> i64 {
+    let compared = (free.len() / 2).clamp(1, COMPARED);
+    match free.len() {
+        0 => 0,
+        length => median(&free[..compared]) - median(&free[length - compared..]),
+    }
+}
+
+fn median(values: &[i64]) -> i64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_shows_through_what_varies() {
+        let varying = |boot: i64, lost: i64| 900_000 + (boot * 37 % 11) * 8 - boot * lost;
+        let same: Vec<i64> = (0..50).map(|boot| varying(boot, 0)).collect();
+        // A page in each update: there are two from one boot of a kernel to its next.
+        let less: Vec<i64> = (0..50).map(|boot| varying(boot, 8)).collect();
+        assert!(loss(&same).abs() < LOSS_ALLOWED);
+        assert!(loss(&less) > LOSS_ALLOWED);
+    }
+
+    #[test]
+    fn few_boots_can_be_compared_too() {
+        assert_eq!(loss(&[]), 0);
+        assert_eq!(loss(&[100]), 0);
+        assert_eq!(loss(&[100, 90]), 10);
+    }
+}
