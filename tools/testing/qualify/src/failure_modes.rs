@@ -64,8 +64,7 @@ pub const FAILURE_MODES: &[FailureMode] = &[
     mode("luo-2", "A retrieve that failed is tried again on what it left"),
     mode("luo-3", "A module's reference is dropped before its last use")
         .elsewhere("unloading of handlers is in tests/vfio_modules.rs of the VM harness: make test-vfio-modules"),
-    mode("luo-4", "Sessions come, go and are retrieved while the machine reboots")
-        .elsewhere("not yet"),
+    mode("luo-4", "Sessions come, go and are retrieved while the machine reboots"),
     mode("luo-5", "References of file-lifecycle-bound state are counted wrongly"),
     mode("luo-6", "Strings of the previous kernel are printed without an end, errors are swallowed"),
     mode("luo-7", "Ioctls accept what their header forbids, or refuse what it allows"),

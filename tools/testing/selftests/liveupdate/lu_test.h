@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,10 +22,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/liveupdate.h>
@@ -200,6 +203,50 @@ static inline bool lu_write_text(const char *path, const char *content)
 	return done;
 }
 
+/* What is in a file of /proc, up to @size - 1 bytes and a NUL. */
+static inline bool lu_read_text(const char *path, char *content, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	length = read(fd, content, size - 1);
+	close(fd);
+	if (length < 0)
+		return false;
+	content[length] = '\0';
+	return true;
+}
+
+/*
+ * Where random choices begin: "lu_seed=" of the command line, so that they can be
+ * made again. Each @who makes others.
+ */
+static inline unsigned long lu_seed(unsigned int who)
+{
+	static char cmdline[4096];
+	unsigned long seed = 1;
+	char *found;
+
+	if (lu_read_text("/proc/cmdline", cmdline, sizeof(cmdline))) {
+		found = strstr(cmdline, "lu_seed=");
+		if (found)
+			seed = strtoul(found + strlen("lu_seed="), NULL, 0);
+	}
+	/* Never zero, which stays zero. */
+	return (seed ^ (who + 1) * 0x9e3779b97f4a7c15UL) | 1UL << 63;
+}
+
+/* The next choice out of @count. */
+static inline unsigned int lu_random(unsigned long *state, unsigned int count)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (*state >> 32) % count;
+}
+
 /* Pages on the lists of the processors are free, but not counted so: keep few there. */
 static inline bool lu_count_free_memory_exactly(void)
 {
@@ -230,6 +277,66 @@ static inline long lu_free_memory(void)
 			pages += count;
 	fclose(zones);
 	return pages * (PAGE >> 10);
+}
+
+/* Microseconds since some time. */
+static inline long lu_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
+}
+
+/* Lets others run for that many microseconds: shorter than a sleep can be. */
+static inline void lu_linger(long us)
+{
+	long until = lu_now() + us;
+
+	while (lu_now() < until)
+		sched_yield();
+}
+
+/* What must come true without more to be done, and is not there yet. */
+#define LU_DEADLINE_US	(20 * 1000000L)
+
+#define lu_comes_true(condition)					\
+({									\
+	long until_ = lu_now() + LU_DEADLINE_US;			\
+									\
+	while (!(condition) && lu_now() < until_)			\
+		sched_yield();						\
+	(condition);							\
+})
+
+/* Memory that children see, too. */
+static inline void *lu_shared_memory(size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* A child that waits to be killed must not be left when its parent gives up. */
+static inline void lu_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+/* A fork() after which both have one table of descriptors. */
+static inline pid_t lu_fork_with_same_fds(void)
+{
+	return syscall(__NR_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+}
+
+/* A child is killed, and nothing of it is left when this returns. */
+static inline bool lu_kill(pid_t pid)
+{
+	int status;
+
+	return kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid &&
+	       WIFSIGNALED(status);
 }
 
 /* The byte at @offset of the file number @seed: no two pages are the same. */
@@ -289,6 +396,15 @@ static inline unsigned long lu_wrong(int fd, unsigned long from,
 		}							\
 	} while (0)
 
+/* A child that goes on when the program is done, for init waits for its output. */
+static inline void lu_detach(void)
+{
+	setsid();
+	close(0);
+	close(1);
+	close(2);
+}
+
 /* A child keeps the sessions open, so that they are there at the live update. */
 static inline void lu_keep_sessions(void)
 {
@@ -298,10 +414,7 @@ static inline void lu_keep_sessions(void)
 		exit(1);
 	if (pid)
 		return;
-	setsid();
-	close(0);
-	close(1);
-	close(2);
+	lu_detach();
 	for (;;)
 		sleep(60);
 }
