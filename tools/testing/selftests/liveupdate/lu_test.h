@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -330,6 +331,23 @@ static inline pid_t lu_fork_with_same_fds(void)
 	return syscall(__NR_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 }
 
+/*
+ * Kills this process in so many microseconds, whatever it is doing then. To the
+ * kernel a signal that ends a process is the same as SIGKILL, and a timer of its
+ * own hits it where another process would be late.
+ */
+static inline void lu_die_in(unsigned int us)
+{
+	struct itimerval timer = {
+		.it_value = {
+			.tv_sec = us / 1000000,
+			.tv_usec = us % 1000000,
+		},
+	};
+
+	syscall(__NR_setitimer, ITIMER_REAL, &timer, NULL);
+}
+
 /* A child is killed, and nothing of it is left when this returns. */
 static inline bool lu_kill(pid_t pid)
 {
@@ -337,6 +355,27 @@ static inline bool lu_kill(pid_t pid)
 
 	return kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid &&
 	       WIFSIGNALED(status);
+}
+
+/* The descriptor @fd of the process @pid, for this one. */
+static inline int lu_take_fd(pid_t pid, int fd)
+{
+	int pidfd = syscall(__NR_pidfd_open, pid, 0);
+	int taken;
+
+	if (pidfd < 0)
+		return -errno;
+	taken = syscall(__NR_pidfd_getfd, pidfd, fd, 0);
+	if (taken < 0)
+		taken = -errno;
+	close(pidfd);
+	return taken;
+}
+
+/* Not where the kernel looks for its own leaks: what it takes for that comes and goes. */
+static inline bool lu_free_memory_tells(void)
+{
+	return access("/sys/kernel/debug/kmemleak", F_OK) != 0;
 }
 
 /* The byte at @offset of the file number @seed: no two pages are the same. */
