@@ -7,13 +7,11 @@
 
 #include "faults.h"
 #include "kselftest_harness.h"
+#include "../../vm/guest/next_kernel.h"
 
 #include <linux/reboot.h>
 
 #define FILE_SIZE	(64 * PAGE)
-
-/* As vm/guest/init.c has it. */
-#define SECOND_STAGE	" luo_stage=2"
 
 /* More allocations than it takes to load a kernel. */
 #define MOST_TO_LOAD	1000000
@@ -29,22 +27,6 @@ static int make_file(unsigned int seed)
 }
 
 /* Stage 1. */
-
-/* Loads what init has loaded already, with the same command line. */
-static long load(int kernel, int initrd)
-{
-	static char cmdline[4096];
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t length = read(fd, cmdline, sizeof(cmdline) - sizeof(SECOND_STAGE));
-
-	close(fd);
-	if (length <= 0)
-		return -EIO;
-	/* The last byte read is a newline. */
-	memcpy(cmdline + length - 1, SECOND_STAGE, sizeof(SECOND_STAGE));
-	length += sizeof(SECOND_STAGE) - 1;
-	return syscall(__NR_kexec_file_load, kernel, initrd, length, cmdline, 0UL) ? -errno : 0;
-}
 
 FIXTURE(outgoing)
 {
@@ -125,36 +107,36 @@ TEST_F(outgoing, preserving_a_memfd)
 
 TEST_F(outgoing, loading_the_next_kernel)
 {
-	int kernel = open("/kernel", O_RDONLY), initrd = open("/initrd.img", O_RDONLY);
+	int kernel = open(KERNEL, O_RDONLY);
 	int session = lu_create(self->device, "fail"), memfd = make_file(1);
 	int control = fault_open();
+	char cmdline[CMDLINE_MAX];
 	bool failed = true;
 	unsigned int nth;
 
 	ASSERT_GE(kernel, 0);
-	ASSERT_GE(initrd, 0);
+	ASSERT_TRUE(read_line(CMDLINE, cmdline));
 	ASSERT_GE(control, 0);
 	ASSERT_EQ(lu_preserve(session, memfd, 1), 0);
 	/* There are thousands, most of them for pages to read the image into. */
 	for (nth = 1; failed && nth < MOST_TO_LOAD; nth += nth / 2 + 1) {
-		long err;
+		int err;
 
 		ASSERT_TRUE(fault_at(control, nth));
-		err = load(kernel, initrd);
+		err = load_next_kernel(kernel, cmdline) ? errno : 0;
 		failed = fault_came(control);
 		if (err) {
 			EXPECT_TRUE(failed);
 			/* The latter is from reading the files. */
-			EXPECT_TRUE(err == -ENOMEM || err == -EIO);
+			EXPECT_TRUE(err == ENOMEM || err == EIO);
 		}
 	}
 	EXPECT_LT(nth, MOST_TO_LOAD);
-	EXPECT_EQ(load(kernel, initrd), 0);
+	EXPECT_EQ(load_next_kernel(kernel, cmdline), NULL);
 	close(session);
 	EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, 1), FILE_SIZE);
 	close(memfd);
 	close(kernel);
-	close(initrd);
 }
 
 /* One session for each allocation that may fail in the next kernel. */

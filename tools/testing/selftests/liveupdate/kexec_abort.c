@@ -55,24 +55,6 @@ static void abort_kexec(int round)
 	printf("# round %d is over\n", round);
 }
 
-/* What an aborted kexec must leave: sessions and files that can be worked with. */
-static void check_usable(int session, int preserved)
-{
-	int other = new_memfd(FILE_SIZE, 9);
-	int fresh = lu_create(device, "fresh");
-
-	NEED(fresh >= 0);
-	NEED(lu_create(device, "kept") == -EEXIST);
-	NEED(lu_preserve(session, preserved, 77) == -EBUSY);
-	NEED(lu_preserve(session, other, 1) == -EEXIST);
-	NEED(lu_preserve(fresh, other, 1) == 0);
-	NEED(ftruncate(other, 2 * FILE_SIZE) == -1);
-	close(fresh);
-	NEED(ftruncate(other, 2 * FILE_SIZE) == 0);
-	close(other);
-	NEED(lu_fill(preserved, 0, PAGE, 1));
-}
-
 static int prepare(void)
 {
 	int kept, dropped, first, second, big;
@@ -93,7 +75,7 @@ static int prepare(void)
 
 	for (int round = 1; round <= ROUNDS; round++) {
 		abort_kexec(round);
-		check_usable(kept, first);
+		lu_need_usable(device, "kept", kept, first);
 	}
 
 	/* What was frozen and is no more can be given back, to the last page. */

@@ -435,6 +435,29 @@ static inline unsigned long lu_wrong(int fd, unsigned long from,
 		}							\
 	} while (0)
 
+/*
+ * What a kexec that fails must leave: sessions and files that can be worked with.
+ * @preserved is in the session, which has this @name, and so is the token 1.
+ */
+static inline void lu_need_usable(int device, const char *name, int session,
+				  int preserved)
+{
+	int other = memfd_create("other", 0);
+	int fresh = lu_create(device, "fresh");
+
+	NEED(other >= 0 && lu_fill(other, 0, PAGE, 9));
+	NEED(fresh >= 0);
+	NEED(lu_create(device, name) == -EEXIST);
+	NEED(lu_preserve(session, preserved, 77) == -EBUSY);
+	NEED(lu_preserve(session, other, 1) == -EEXIST);
+	NEED(lu_preserve(fresh, other, 1) == 0);
+	NEED(ftruncate(other, 2 * PAGE) == -1);
+	close(fresh);
+	NEED(ftruncate(other, 2 * PAGE) == 0);
+	close(other);
+	NEED(lu_fill(preserved, 0, PAGE, 1));
+}
+
 /* A child that goes on when the program is done, for init waits for its output. */
 static inline void lu_detach(void)
 {

@@ -28,11 +28,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KERNEL		"/kernel"
-#define INITRD		"/initrd.img"
+#include "next_kernel.h"
+
 #define PROGRAM		"/test_binary"
-#define SECOND_STAGE	"luo_stage=2"
-#define CMDLINE_AFTER	"/cmdline_after"
 
 #define CHAIN		"/chain"
 #define CHAIN_KERNELS	2
@@ -48,7 +46,6 @@
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define KMEMLEAK_AGE_S	5
 
-#define CMDLINE_MAX	2048
 /* A record of the kernel's log holds about 1000 bytes. */
 #define LINE_MAX_BYTES	900
 /* KERN_NOTICE: shown with loglevel=6, which hides the kernel's own chatter. */
@@ -116,44 +113,12 @@ static void load_modules(const char *dir)
 	}
 }
 
-static void read_cmdline(char *cmdline)
-{
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t length;
-
-	if (fd < 0)
-		give_up("/proc/cmdline");
-	length = read(fd, cmdline, CMDLINE_MAX - 1);
-	close(fd);
-	if (length < 0)
-		give_up("reading /proc/cmdline");
-	if (length && cmdline[length - 1] == '\n')
-		length--;
-	cmdline[length] = '\0';
-}
-
 /* The number behind @key on the command line, or 0. */
 static unsigned int number_of(const char *cmdline, const char *key)
 {
 	const char *found = strstr(cmdline, key);
 
 	return found ? strtoul(found + strlen(key), NULL, 10) : 0;
-}
-
-/* What the next kernel is told besides what this one was told. */
-static void read_more(char *more)
-{
-	int fd = open(CMDLINE_AFTER, O_RDONLY);
-	ssize_t length;
-
-	more[0] = '\0';
-	if (fd < 0)
-		return;
-	length = read(fd, more, CMDLINE_MAX - 1);
-	close(fd);
-	if (length < 0)
-		give_up("reading " CMDLINE_AFTER);
-	more[length] = '\0';
 }
 
 /* A directory of that name holds ACPI tables, not a kernel. */
@@ -173,24 +138,6 @@ static int open_kernel(const char *dir)
 		return fd;
 	close(fd);
 	return -1;
-}
-
-static void load_kernel(int kernel, const char *initrd_path, const char *next)
-{
-	int initrd = open(initrd_path, O_RDONLY);
-	size_t size;
-
-	if (initrd < 0)
-		give_up(initrd_path);
-	/*
-	 * nolibc keeps arguments in registers while it evaluates the next, so
-	 * there must be no function call among them.
-	 */
-	size = strlen(next) + 1;
-	if (syscall(__NR_kexec_file_load, kernel, initrd, size, next, 0UL))
-		give_up("kexec_file_load");
-	close(initrd);
-	close(kernel);
 }
 
 /* Copies what the program prints to the log until no process can print more. */
@@ -323,6 +270,7 @@ static void run_chain(char *cmdline)
 	unsigned int done = number_of(cmdline, UPDATES_DONE);
 	char dir[32], stage[16], next[CMDLINE_MAX + 32];
 	char *end = strstr(cmdline, UPDATES_DONE);
+	const char *failed;
 	int kernel;
 
 	snprintf(dir, sizeof(dir), CHAIN "/%u", done % CHAIN_KERNELS);
@@ -337,7 +285,9 @@ static void run_chain(char *cmdline)
 	if (end)
 		*end = '\0';
 	snprintf(next, sizeof(next), "%s" UPDATES_DONE "%u", cmdline, done + 1);
-	load_kernel(kernel, RETAINED_INITRD, next);
+	failed = load_kernel(kernel, RETAINED_INITRD, next);
+	if (failed)
+		give_up(failed);
 
 	snprintf(stage, sizeof(stage), "%u", done + 1);
 	pass_stage(stage);
@@ -349,8 +299,7 @@ static void run_chain(char *cmdline)
 static void run_once(const char *cmdline)
 {
 	bool second = strstr(cmdline, SECOND_STAGE);
-	char next[2 * CMDLINE_MAX], more[CMDLINE_MAX];
-	const char *stage;
+	const char *stage, *failed;
 	int kernel;
 
 	load_modules("");
@@ -359,12 +308,9 @@ static void run_once(const char *cmdline)
 		stage = "2";
 	else
 		stage = kernel >= 0 ? "1" : NULL;
-	if (kernel >= 0) {
-		read_more(more);
-		snprintf(next, sizeof(next), "%s " SECOND_STAGE " %s", cmdline,
-			 more);
-		load_kernel(kernel, INITRD, next);
-	}
+	failed = kernel >= 0 ? load_next_kernel(kernel, cmdline) : NULL;
+	if (failed)
+		give_up(failed);
 	pass_stage(stage);
 	reboot(kernel >= 0 ? RB_KEXEC : RB_AUTOBOOT);
 	give_up("reboot");
@@ -375,7 +321,8 @@ int main(void)
 	char cmdline[CMDLINE_MAX];
 
 	set_up();
-	read_cmdline(cmdline);
+	if (!read_line(CMDLINE, cmdline))
+		give_up(CMDLINE);
 	if (strstr(cmdline, UPDATES))
 		run_chain(cmdline);
 	else

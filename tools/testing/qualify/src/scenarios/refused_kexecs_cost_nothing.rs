@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A kexec with no kernel loaded, which comes before anything is frozen.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::run::passes;
+
+/// The cases in the program.
+const CASES: usize = 2;
+
+inventory::submit! {
+    Scenario {
+        name: "refused_kexecs_cost_nothing",
+        about: "A kexec that is refused because no kernel is loaded leaves everything usable, and a \
+            kernel that is loaded afterwards gets all of it",
+        covers: &["luo-11"],
+        shape: Shape::Update,
+        needs: &[],
+        peer: Peer::Works,
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    passes(run.update("kexec_refused").ktap_after_update(CASES))
+}
