@@ -148,18 +148,30 @@ static inline int lu_allow_fds(unsigned long count)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What is in a file of /proc, up to @size - 1 bytes and a NUL. */
+static inline bool lu_read_text(const char *path, char *content, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	length = read(fd, content, size - 1);
+	close(fd);
+	if (length < 0)
+		return false;
+	content[length] = '\0';
+	return true;
+}
+
 /* The number behind "@name=" on the kernel's command line, or @otherwise. */
 static inline unsigned long lu_parameter(const char *name, unsigned long otherwise)
 {
 	static char cmdline[4096];
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t length = read(fd, cmdline, sizeof(cmdline) - 1);
 	const char *found;
 
-	close(fd);
-	if (length < 0)
+	if (!lu_read_text("/proc/cmdline", cmdline, sizeof(cmdline)))
 		return otherwise;
-	cmdline[length] = '\0';
 	found = strstr(cmdline, name);
 	if (!found || found[strlen(name)] != '=')
 		return otherwise;
@@ -204,37 +216,14 @@ static inline bool lu_write_text(const char *path, const char *content)
 	return done;
 }
 
-/* What is in a file of /proc, up to @size - 1 bytes and a NUL. */
-static inline bool lu_read_text(const char *path, char *content, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t length;
-
-	if (fd < 0)
-		return false;
-	length = read(fd, content, size - 1);
-	close(fd);
-	if (length < 0)
-		return false;
-	content[length] = '\0';
-	return true;
-}
-
 /*
  * Where random choices begin: "lu_seed=" of the command line, so that they can be
  * made again. Each @who makes others.
  */
 static inline unsigned long lu_seed(unsigned int who)
 {
-	static char cmdline[4096];
-	unsigned long seed = 1;
-	char *found;
+	unsigned long seed = lu_parameter("lu_seed", 1);
 
-	if (lu_read_text("/proc/cmdline", cmdline, sizeof(cmdline))) {
-		found = strstr(cmdline, "lu_seed=");
-		if (found)
-			seed = strtoul(found + strlen("lu_seed="), NULL, 0);
-	}
 	/* Never zero, which stays zero. */
 	return (seed ^ (who + 1) * 0x9e3779b97f4a7c15UL) | 1UL << 63;
 }

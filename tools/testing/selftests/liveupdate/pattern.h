@@ -14,31 +14,13 @@
 #define PAGES_AT_ONCE	16UL
 #define GOLDEN_RATIO	0x9e3779b97f4a7c15UL
 
-/* Copies the kernel's command line; what does not fit is cut off. */
-static inline void lu_cmdline(char *text, size_t size)
+static inline unsigned long lu_pattern_seed(void)
 {
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t length;
-
-	NEED(fd >= 0);
-	length = read(fd, text, size - 1);
-	NEED(length >= 0);
-	text[length] = '\0';
-	close(fd);
-}
-
-static inline unsigned long lu_seed(void)
-{
-	static const char key[] = "lu_seed=";
 	static unsigned long seed;
 	static bool known;
-	char cmdline[2048], *found;
 
-	if (known)
-		return seed;
-	lu_cmdline(cmdline, sizeof(cmdline));
-	found = strstr(cmdline, key);
-	seed = found ? strtoul(found + strlen(key), NULL, 0) : 0;
+	if (!known)
+		seed = lu_parameter("lu_seed", 0);
 	known = true;
 	return seed;
 }
@@ -47,7 +29,7 @@ static inline unsigned long lu_seed(void)
 static inline void lu_page(unsigned long *page, unsigned long file,
 			   unsigned long index)
 {
-	unsigned long word = lu_seed() + (file << 40) + index + 1;
+	unsigned long word = lu_pattern_seed() + (file << 40) + index + 1;
 
 	word *= GOLDEN_RATIO;
 	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9UL;
