@@ -48,13 +48,15 @@ pub enum Fact {
     Page16K,
     /// It runs on x86.
     X86,
+    /// What KHO hands over, as files in debugfs.
+    KhoFiles,
     /// No debugging aids that take much of a small machine's memory.
     Lean,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Luo,
         Self::Ours,
         Self::Swap,
@@ -69,6 +71,7 @@ impl Fact {
         Self::SymbolMap,
         Self::Page16K,
         Self::X86,
+        Self::KhoFiles,
         Self::Lean,
     ];
 
@@ -89,6 +92,7 @@ impl Fact {
             Self::SymbolMap => "symbol-map",
             Self::Page16K => "page-16k",
             Self::X86 => "x86",
+            Self::KhoFiles => "kho-files",
             Self::Lean => "lean",
         }
     }
@@ -110,6 +114,7 @@ impl Fact {
             Self::SymbolMap => "a System.map beside its image",
             Self::Page16K => "pages of 16 KiB",
             Self::X86 => "an x86 machine to run on",
+            Self::KhoFiles => "KHO's files in debugfs (CONFIG_KEXEC_HANDOVER_DEBUGFS)",
             Self::Lean => "room in a small machine, for KASAN and kmemleak take much of it",
         }
     }

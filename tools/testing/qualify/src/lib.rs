@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod report;
 pub mod run;
 pub mod runner;
+pub mod scale;
 pub mod scenario;
 mod scenarios;
 

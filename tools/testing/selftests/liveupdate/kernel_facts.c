@@ -85,6 +85,7 @@ int main(void)
 	fact("test-kho", exists("/sys/kernel/debug/kho/out/sub_fdts/kho_test"));
 	fact("kunit", exists("/sys/kernel/debug/kunit/liveupdate_kho"));
 	fact("page-16k", page_size() == 16384);
+	fact("kho-files", exists("/sys/kernel/debug/kho/out/sub_fdts"));
 	fact("lean", !exists("/sys/kernel/debug/kmemleak"));
 #ifdef __x86_64__
 	fact("x86", true);

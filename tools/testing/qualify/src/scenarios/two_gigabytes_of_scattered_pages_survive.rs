@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Half a million pages, none of which has a neighbour.
+
+use anyhow::Result;
+
+use crate::Effort;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::Side;
+use crate::scale::Part;
+use crate::scale::comes_through;
+
+inventory::submit! {
+    Scenario {
+        name: "two_gigabytes_of_scattered_pages_survive",
+        about: "A file of two gigabytes comes back though no page of it is next to another in memory",
+        covers: &["kho-10"],
+        shape: Shape::Update,
+        needs: &[],
+        peer: Peer::Fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million"),
+        effort: Effort::Long,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    comes_through(run, &[Part::Scattered])
+}
