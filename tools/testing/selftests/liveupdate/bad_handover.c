@@ -40,8 +40,11 @@ static int look_for_data(int device)
 	}
 	memfd = lu_retrieve(session, TOKEN);
 	if (memfd < 0) {
-		printf("# a session, but no data: %d\n", memfd);
-		return 0;
+		/* What it is made of is gone: trying again must not touch it. */
+		int again = lu_retrieve(session, TOKEN);
+
+		printf("# a session, but no data: %d, then %d\n", memfd, again);
+		return again == memfd ? 0 : 1;
 	}
 	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != SIZE) {
 		printf("# the data cannot be read: errno %d\n", errno);
