@@ -17,6 +17,7 @@
 #include <linux/kstrtox.h>
 #include <linux/kthread.h>
 #include <linux/memblock.h>
+#include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/oom.h>
 #include <linux/page-isolation.h>
@@ -231,6 +232,9 @@ void *lu_vmap_restored(struct vm_struct *area, struct page **pages,
 
 	area->nr_pages = nr;
 	area->pages = pages;
+	/* vfree() will take them off again. */
+	for (unsigned int i = 0; i < nr; i++)
+		mod_lruvec_page_state(pages[i], NR_VMALLOC, 1);
 	if (area->flags & VM_ALLOC)
 		kasan_flags |= KASAN_VMALLOC_VM_ALLOC;
 	area->addr = kasan_unpoison_vmalloc(area->addr,

@@ -361,7 +361,8 @@ pub(crate) fn scratch_give_back(start: PhysAddr, size: u64) {
 ///
 /// # Invariants
 ///
-/// `len` bytes at `phys` are RAM and reserved in memblock for good.
+/// `len` bytes at `phys` are RAM and reserved in memblock for good, or going to be before memblock
+/// gives out anything but scratch.
 #[derive(Clone, Copy)]
 pub(crate) struct ReservedForever {
     phys: PhysAddr,
@@ -377,6 +378,18 @@ impl ReservedForever {
         }
         reserve(phys, len as u64)?;
         // INVARIANT: Both were just established.
+        Ok(Self { phys, len })
+    }
+
+    /// Takes `len` bytes of RAM at `phys` that are not scratch, which an earlier kernel filled. Whoever
+    /// calls this reserves them before memblock gives out more than scratch, or has nobody read them
+    /// any more.
+    #[inline(always)]
+    pub(crate) fn in_advance(phys: PhysAddr, len: usize) -> Result<Self> {
+        if !is_ram(phys, len as u64) {
+            return Err(EINVAL);
+        }
+        // INVARIANT: Just checked, and promised by the caller.
         Ok(Self { phys, len })
     }
 

@@ -18,7 +18,7 @@ static ENABLED: AtomicFlag = AtomicFlag::new(cfg!(CONFIG_KEXEC_HANDOVER_ENABLE_D
 /// Whether this kernel was booted with a handover that it believes.
 static BOOTED: AtomicFlag = AtomicFlag::new(false);
 
-/// The page with the root device tree, once it is certain that it is preserved.
+/// The root device tree, once it is certain that it is preserved.
 static ROOT: SetOnce<ReservedForever> = SetOnce::new();
 
 /// Number of kexec boots before this one.
@@ -49,7 +49,7 @@ pub(super) fn give_up() {
     BOOTED.store(false, Release);
 }
 
-/// All preserved memory is reserved, the root device tree among it.
+/// The map of preserved memory is sound, and has the root device tree.
 pub(super) fn accept(root: ReservedForever) {
     ROOT.populate(root);
 }

@@ -19,6 +19,7 @@
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
+use crate::abi::addr::PhysAddr;
 use crate::abi::kho::Geometry;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::early;
@@ -83,6 +84,22 @@ pub(super) fn survey(found: &Found) {
     blocks.free();
     ram.free();
     *SURVEY.lock() = Some(Survey { pages, sound });
+    // What the command line asks for may have come along, and is looked up before `reserve`.
+    if sound {
+        accept(found);
+    }
+}
+
+/// Whether the page at `phys` is preserved, as long as only the survey knows.
+pub(super) fn surveyed(phys: PhysAddr) -> Option<bool> {
+    let survey = SURVEY.lock();
+    let (first, words) = (phys.pfn(), survey.as_ref()?.pages.words());
+
+    Some(pageset::intersects(
+        words,
+        first,
+        Pfn::new(first.get().saturating_add(1)),
+    ))
 }
 
 /// Puts all preserved pages into `pages`. False if something is wrong with the tree.
@@ -239,7 +256,11 @@ pub(super) fn reserve(found: &Found) {
 
     if let (true, Some(reserved)) = (sound, &reserved) {
         mark_all(found, reserved.pages());
-        accept(found);
+        // Its first page is. There may be more.
+        if early::reserve(found.fdt, found.fdt_len as u64).is_err() {
+            pr_err!("KHO: device tree at {} cannot be reserved\n", found.fdt);
+            incoming::give_up();
+        }
     } else {
         pr_err!(
             "KHO: the previous kernel's handover is damaged: what it preserved stays reserved, nothing can be restored\n"
@@ -305,12 +326,13 @@ pub(crate) fn release_holes() -> u64 {
     }
 }
 
+/// Lets everyone read the device tree, which is preserved, and about to be reserved.
 #[link_section = ".init.text"]
 fn accept(found: &Found) {
-    match ReservedForever::new(found.fdt, found.fdt_len) {
+    match ReservedForever::in_advance(found.fdt, found.fdt_len) {
         Ok(root) => incoming::accept(root),
         Err(_) => {
-            pr_err!("KHO: device tree at {} cannot be reserved\n", found.fdt);
+            pr_err!("KHO: device tree at {} is not in RAM\n", found.fdt);
             incoming::give_up();
         }
     }

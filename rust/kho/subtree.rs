@@ -13,6 +13,7 @@ use crate::kernel::sync::StaticMutex;
 
 use super::debugfs;
 use super::incoming;
+use super::ingest;
 use super::preserved::Preserved;
 
 /// The `compatible` of the root node.
@@ -75,7 +76,8 @@ pub(crate) fn remove_subtree(blob: PhysAddr) {
     }
 }
 
-/// Looks for a blob of the previous kernel: physical address and size in bytes, unchecked.
+/// Looks for a blob of the previous kernel: physical address and size in bytes, unchecked but for that
+/// the first page is preserved, as long as nobody can claim it.
 ///
 /// `ENOENT` if there is none, `EINVAL` if what there is makes no sense.
 ///
@@ -88,8 +90,12 @@ pub(crate) fn retrieve_subtree(name: &CStr) -> Result<(PhysAddr, usize)> {
         pr_warn!("KHO: subtree '{}' has no valid size\n", name);
         return Err(EINVAL);
     };
-    Ok((
-        PhysAddr::new(blob),
-        usize::try_from(size).map_err(|_| EINVAL)?,
-    ))
+    let blob = PhysAddr::new(blob);
+
+    // C code that asks so early reads it without another look.
+    if ingest::surveyed(blob) == Some(false) {
+        pr_err!("KHO: subtree '{name}' at {blob} is not in preserved memory\n");
+        return Err(EINVAL);
+    }
+    Ok((blob, usize::try_from(size).map_err(|_| EINVAL)?))
 }

@@ -140,6 +140,9 @@ else
 	fi
 	build_image
 	mark_built
+	# The name of the image is that of what was there before, which it may have waited for.
+	[ "$TREE" != rust ] || [ "$LISTING" = "$(repository_listing)" ] ||
+		die "$REPO changed while the kernel $NAME was built from it" "Build it again."
 	publish
 fi
 say "Kernel $(cat "$RESULT/release") ($VARIANT, $ARCH)"

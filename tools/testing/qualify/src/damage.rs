@@ -10,6 +10,7 @@ use anyhow::bail;
 use anyhow::ensure;
 use lu_vm::Debugger;
 use lu_vm::Handover;
+use lu_vm::LiveUpdate;
 use lu_vm::Program;
 use lu_vm::Transcript;
 use lu_vm::run_at_jump;
@@ -59,12 +60,15 @@ pub fn update_with<A>(run: &Run<'_>, part: &str, cmdline: &str, act: A) -> Resul
 where
     A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
 {
-    let update = run
-        .part(part)
+    run_at_jump(&update(run, part, cmdline), act)
+}
+
+/// The live update for that.
+pub fn update(run: &Run<'_>, part: &str, cmdline: &str) -> LiveUpdate {
+    run.part(part)
         .program(Program::ours("bad_handover"))
         .cmdline("nokaslr")
-        .cmdline(cmdline);
-    run_at_jump(&update, act)
+        .cmdline(cmdline)
 }
 
 /// Does one after the other, each in a live update of its own. All must be survived.

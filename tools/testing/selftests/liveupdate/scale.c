@@ -237,7 +237,7 @@ static bool is_wanted(const struct part *part)
 	static char cmdline[2048];
 	char name[32], *list;
 
-	lu_cmdline(cmdline, sizeof(cmdline));
+	NEED(lu_read_text("/proc/cmdline", cmdline, sizeof(cmdline)));
 	snprintf(name, sizeof(name), "%s,", part->name);
 	list = strstr(cmdline, "lu_parts=");
 	if (list && strchr(list, ' '))

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What describes reserve_mem= regions, which C code reads very early in boot.
+
+use anyhow::Result;
+use anyhow::ensure;
+use lu_vm::Splats;
+use lu_vm::run_at_jump;
+
+use crate::Effort;
+use crate::Need;
+use crate::Peer;
+use crate::Run;
+use crate::Scenario;
+use crate::Shape;
+use crate::Side;
+use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::update;
+use crate::facts::Fact;
+
+/// A region that is looked for in the next kernel.
+const REGION: &str = "reserve_mem=2M:4096:lu_region";
+
+inventory::submit! {
+    Scenario {
+        name: "damaged_descriptions_of_reserved_memory_are_survived",
+        about: "A kernel that is told a wrong place for what describes reserve_mem= regions boots, says so, and works",
+        covers: &["kho-9", "kho-11"],
+        shape: Shape::Update,
+        needs: &[Need::before(Fact::Symbols)],
+        peer: Peer::Fails(Side::After, "it reads from there and dies before the console works"),
+        effort: Effort::Quick,
+        run,
+    }
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    // The region is made anew where there is room, in scratch, and cannot be preserved there.
+    let splats = ["WARNING: kernel/liveupdate/rust/kho/outgoing.rs", "cut here", "Call Trace:", "end trace"]
+        .into_iter()
+        .fold(Splats::none_allowed(), Splats::allow);
+    let update = update(run, "", REGION).splats(splats);
+    let seen = run_at_jump(&update, |handover, debugger| {
+        let value = handover.property("memblock", "preserved-data")?;
+        debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+    })?;
+    let boots = seen.boots();
+    for text in ["subtree 'memblock'", "# the data is intact", "# a new session works"] {
+        ensure!(
+            boots[1].iter().any(|line| line.contains(text)),
+            "the second kernel does not say {text:?}\n{}",
+            seen.tail()
+        );
+    }
+    Ok(())
+}
