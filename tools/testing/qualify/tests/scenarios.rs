@@ -20,6 +20,7 @@ use lu_qualify::kernels::is_built_from_here;
 use lu_qualify::runner;
 use lu_qualify::runner::Job;
 use lu_qualify::scenario;
+use lu_vm::Arch;
 use lu_vm::Direction;
 use lu_vm::Pair;
 
@@ -47,11 +48,16 @@ fn is_fair(job: &Job) -> bool {
             Side::Both => before || after,
         }
     };
+    let is_x86 = matches!(Arch::from_env(), Ok(Arch::X86_64));
     let known = matches!(job.scenario.peer, Peer::Fails(side, _) if theirs(side));
     let mut needs = job.scenario.needs.iter();
     !known
         && job.scenario.effort == Effort::Quick
-        && !needs.any(|need| matches!(need.fact, Fact::Ours | Fact::Kunit) && theirs(need.side))
+        && !needs.any(|need| match need.fact {
+            Fact::Ours | Fact::Kunit => theirs(need.side),
+            Fact::X86 => !is_x86,
+            _ => false,
+        })
 }
 
 fn trial(job: Job) -> Trial {
