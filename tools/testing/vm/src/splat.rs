@@ -100,6 +100,11 @@ impl Splats {
         Self::default()
     }
 
+    /// Lets a backtrace pass that has nothing else to complain of, whatever the architecture calls it.
+    pub fn allow_backtraces(self) -> Self {
+        self.allow("Call Trace:").allow("Call trace:")
+    }
+
     /// Lets lines with `text` in them pass; for tests that provoke a complaint.
     pub fn allow(mut self, text: &str) -> Self {
         self.allowed.push(text.to_owned());

@@ -36,9 +36,9 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     // The region is made anew where there is room, in scratch, and cannot be preserved there.
-    let splats = ["WARNING: kernel/liveupdate/rust/kho/outgoing.rs", "cut here", "Call Trace:", "end trace"]
+    let splats = ["WARNING: kernel/liveupdate/rust/kho/outgoing.rs", "cut here", "end trace"]
         .into_iter()
-        .fold(Splats::none_allowed(), Splats::allow);
+        .fold(Splats::none_allowed().allow_backtraces(), Splats::allow);
     let update = update(run, "", REGION).splats(splats);
     let seen = run_at_jump(&update, |handover, debugger| {
         let value = handover.property("memblock", "preserved-data")?;

@@ -28,7 +28,7 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     // A page that cannot be had is a matter for a backtrace, too.
-    let splats = Splats::none_allowed().allow("Call Trace:");
+    let splats = Splats::none_allowed().allow_backtraces();
     let update = run.update("fail_nth").splats(splats).jumps_by_itself();
     let seen = update.ktap_after_update(1).run()?;
     let came_back = |line: &&String| line.contains(": the reboot came back");

@@ -29,8 +29,8 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     // Who exceeds a limit is killed, and the kernel says why.
-    let splats = ["invoked oom-killer", "Call Trace:", "Memory cgroup out of memory"]
+    let splats = ["invoked oom-killer", "Memory cgroup out of memory"]
         .into_iter()
-        .fold(Splats::none_allowed(), Splats::allow);
+        .fold(Splats::none_allowed().allow_backtraces(), Splats::allow);
     passes(run.update("memfd_memcg").splats(splats).ktap_after_update(1))
 }
