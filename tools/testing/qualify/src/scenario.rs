@@ -47,6 +47,8 @@ pub enum Shape {
 pub enum Effort {
     /// Some seconds.
     Quick,
+    /// Longer: `make test` does it with this repository's kernel on both sides only.
+    Slow,
     /// Too long for `make test`.
     Long,
 }

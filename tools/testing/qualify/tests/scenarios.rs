@@ -51,8 +51,13 @@ fn is_fair(job: &Job) -> bool {
     let is_x86 = matches!(Arch::from_env(), Ok(Arch::X86_64));
     let known = matches!(job.scenario.peer, Peer::Fails(side, _) if theirs(side));
     let mut needs = job.scenario.needs.iter();
+    let has_time = match job.scenario.effort {
+        Effort::Quick => true,
+        Effort::Slow => !theirs(Side::Both),
+        Effort::Long => false,
+    };
     !known
-        && job.scenario.effort == Effort::Quick
+        && has_time
         && !needs.any(|need| match need.fact {
             Fact::Ours | Fact::Kunit => theirs(need.side),
             Fact::X86 => !is_x86,

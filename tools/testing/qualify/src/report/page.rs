@@ -135,9 +135,14 @@ fn failure_modes(report: &Report) -> Markup {
 /// The scenarios for a failure mode, and what came of each.
 fn looked_for(report: &Report, mode: &FailureMode) -> Markup {
     let covers = |record: &&Record| record.scenario.covers.contains(&mode.id);
+    let records: Vec<&Record> = report.records.iter().filter(covers).collect();
     html! {
-        @if let Some(why) = mode.elsewhere { (why) }
-        @for record in report.records.iter().filter(covers) {
+        @match mode.elsewhere {
+            Some(why) => (why),
+            None if records.is_empty() => "not run",
+            None => {}
+        }
+        @for record in records {
             a class=(class(&record.outcome)) href={ "#" (anchor(record)) } {
                 code { (record.scenario.name) "::" (record.place) } ": " (record.outcome.word())
             }

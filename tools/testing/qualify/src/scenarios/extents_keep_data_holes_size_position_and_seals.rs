@@ -20,7 +20,7 @@ const CASES: usize = 13;
 inventory::submit! {
     Scenario {
         name: "extents_keep_data_holes_size_position_and_seals",
-        about: "The same holds for memfds that are described by extents",
+        about: "Memfds described by extents come back with their data, holes, size, position and seals",
         covers: &["memfd-2", "memfd-6"],
         shape: Shape::Update,
         needs: &[Need::both(Fact::Ours)],

@@ -17,7 +17,7 @@ use crate::run::passes;
 inventory::submit! {
     Scenario {
         name: "extents_of_single_pages_survive",
-        about: "The same holds where extents describe them",
+        about: "Pages without neighbours come back where each of them is an extent",
         covers: &[],
         shape: Shape::Update,
         needs: &[Need::both(Fact::Ours)],

@@ -24,7 +24,7 @@ inventory::submit! {
         shape: Shape::Update,
         needs: &[Need::both(Fact::X86)],
         peer: Peer::Works,
-        effort: Effort::Quick,
+        effort: Effort::Slow,
         run,
     }
 }

@@ -22,7 +22,7 @@ inventory::submit! {
         shape: Shape::Update,
         needs: &[],
         peer: Peer::Works,
-        effort: Effort::Quick,
+        effort: Effort::Slow,
         run,
     }
 }

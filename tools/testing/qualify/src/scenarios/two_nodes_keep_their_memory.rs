@@ -38,7 +38,7 @@ inventory::submit! {
         shape: Shape::Update,
         needs: &[Need::both(Fact::Numa), Need::both(Fact::X86)],
         peer: Peer::Works,
-        effort: Effort::Quick,
+        effort: Effort::Slow,
         run,
     }
 }
