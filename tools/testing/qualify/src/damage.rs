@@ -5,6 +5,8 @@
 //! A breakpoint stops the first kernel at the start of machine_kexec(), when all is written and nothing is
 //! read yet. The second one must come up all the same, say what is wrong, and work.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
@@ -22,6 +24,9 @@ pub const OUTSIDE_MEMORY: u64 = 1 << 46;
 
 /// Where a block of sessions or files has its count: behind the address of the next block.
 pub const COUNT: u64 = 8;
+
+/// How long both kernels may take: 4 seconds on an idle machine. One that hangs is not waited for.
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Who speaks of a live update in the kernel's log.
 const SPEAKERS: &[&str] = &["kho", "luo", "liveupdate", "live update"];
@@ -69,6 +74,7 @@ pub fn update(run: &Run<'_>, part: &str, cmdline: &str) -> LiveUpdate {
         .program(Program::ours("bad_handover"))
         .cmdline("nokaslr")
         .cmdline(cmdline)
+        .deadline(DEADLINE)
 }
 
 /// Does one after the other, each in a live update of its own. All must be survived.
