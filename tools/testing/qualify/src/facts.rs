@@ -195,26 +195,15 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Effort;
     use crate::scenario::Need;
     use crate::scenario::Peer;
     use crate::scenario::Scenario;
-    use crate::scenario::Shape;
     use crate::scenario::Side;
 
     #[test]
     fn what_a_kernel_lacks_is_said() {
         const NEEDS: &[Need] = &[Need::before(Fact::Swap), Need::both(Fact::Thp)];
-        let scenario = Scenario {
-            name: "",
-            about: "",
-            covers: &[],
-            shape: Shape::Update,
-            needs: NEEDS,
-            peer: Peer::Works,
-            effort: Effort::Quick,
-            run: |_| Ok(()),
-        };
+        let scenario = Scenario::update("", "", |_| Ok(())).needs(NEEDS);
         let all = Facts::with(&[Fact::Swap, Fact::Thp]);
         let some = Facts::with(&[Fact::Thp]);
         let none = Facts::with(&[]);

@@ -116,6 +116,65 @@ impl Peer {
 }
 
 impl Scenario {
+    /// A quick live update that needs nothing in particular.
+    pub const fn update(
+        name: &'static str,
+        about: &'static str,
+        run: fn(&Run<'_>) -> Result<()>,
+    ) -> Self {
+        Self {
+            name,
+            about,
+            covers: &[],
+            shape: Shape::Update,
+            needs: &[],
+            peer: Peer::Works,
+            effort: Effort::Quick,
+            run,
+        }
+    }
+
+    /// The same on each kernel by itself.
+    pub const fn each(
+        name: &'static str,
+        about: &'static str,
+        run: fn(&Run<'_>) -> Result<()>,
+    ) -> Self {
+        let mut this = Self::update(name, about, run);
+        this.shape = Shape::Each;
+        this
+    }
+
+    /// Says which of the [`crate::failure_modes`] it shows not to be there.
+    pub const fn covers(mut self, covers: &'static [&'static str]) -> Self {
+        self.covers = covers;
+        self
+    }
+
+    /// Says what the kernels must have.
+    pub const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// Says that other implementations are known to fail it as the kernel of that side, and why.
+    pub const fn peer_fails(mut self, side: Side, why: &'static str) -> Self {
+        self.peer = Peer::Fails(side, why);
+        self
+    }
+
+    /// Says that it takes longer.
+    pub const fn slow(mut self) -> Self {
+        self.effort = Effort::Slow;
+        self
+    }
+
+    /// Says that it takes too long for `make test`.
+    pub const fn long(mut self) -> Self {
+        self.effort = Effort::Long;
+        self
+    }
+
     /// Why it cannot be run between these kernels, if so.
     pub fn not_applicable(&self, before: &Facts, after: &Facts) -> Option<String> {
         self.needs.iter().find_map(|need| {

@@ -120,21 +120,10 @@ mod tests {
     use crate::facts::Fact;
     use crate::facts::Facts;
     use crate::kernels::pair;
-    use crate::scenario::Effort;
-    use crate::scenario::Peer;
     use crate::scenario::Scenario;
-    use crate::scenario::Shape;
 
-    static ONE: Scenario = Scenario {
-        name: "one_thing_holds",
-        about: "One thing <holds>",
-        covers: &["kho-10"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
-        run: |_| Ok(()),
-    };
+    static ONE: Scenario =
+        Scenario::update("one_thing_holds", "One thing <holds>", |_| Ok(())).covers(&["kho-10"]);
 
     fn record(from: &str, to: &str, outcome: Outcome) -> Record {
         let kernels = pair(from, to);

@@ -4,11 +4,8 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::run::passes;
 
@@ -16,16 +13,12 @@ use crate::run::passes;
 const CASES: usize = 4;
 
 inventory::submit! {
-    Scenario {
-        name: "a_fault_changes_nothing",
-        about: "An answer that cannot be written to memory costs neither a session nor a file",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Fails(Side::After, "the file is lost, with its data"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "a_fault_changes_nothing",
+        "An answer that cannot be written to memory costs neither a session nor a file",
         run,
-    }
+    )
+    .peer_fails(Side::After, "the file is lost, with its data")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

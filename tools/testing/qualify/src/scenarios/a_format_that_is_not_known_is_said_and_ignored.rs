@@ -5,26 +5,19 @@
 use anyhow::Result;
 use lu_vm::Program;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "a_format_that_is_not_known_is_said_and_ignored",
-        about: "A boot parameter with a format that is not known changes nothing, and the kernel says so",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Ours)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "a_format_that_is_not_known_is_said_and_ignored",
+        "A boot parameter with a format that is not known changes nothing, and the kernel says so",
         run,
-    }
+    )
+    .needs(&[Need::before(Fact::Ours)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

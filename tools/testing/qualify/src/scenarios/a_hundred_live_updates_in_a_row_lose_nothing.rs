@@ -4,27 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::chain::loses_nothing;
 
 /// How many live updates.
 const UPDATES: usize = 100;
 
 inventory::submit! {
-    Scenario {
-        name: "a_hundred_live_updates_in_a_row_lose_nothing",
-        about: "The same files come through a hundred live updates, to and fro, with all data and no memory lost",
-        covers: &["memfd-6"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Long,
+    Scenario::update(
+        "a_hundred_live_updates_in_a_row_lose_nothing",
+        "The same files come through a hundred live updates, to and fro, with all data and no memory lost",
         run,
-    }
+    )
+    .covers(&["memfd-6"])
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

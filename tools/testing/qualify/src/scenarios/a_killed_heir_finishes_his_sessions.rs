@@ -4,28 +4,22 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 8;
 
 inventory::submit! {
-    Scenario {
-        name: "a_killed_heir_finishes_his_sessions",
-        about: "Whoever is killed while taking over after a live update loses what was only his, and \
+    Scenario::update(
+        "a_killed_heir_finishes_his_sessions",
+        "Whoever is killed while taking over after a live update loses what was only his, and \
             its memory is free again",
-        covers: &["luo-10", "memfd-6"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Slow,
         run,
-    }
+    )
+    .covers(&["luo-10", "memfd-6"])
+    .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

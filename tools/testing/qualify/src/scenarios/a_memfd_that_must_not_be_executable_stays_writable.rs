@@ -4,25 +4,18 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "a_memfd_that_must_not_be_executable_stays_writable",
-        about: "A memfd with MFD_NOEXEC_SEAL comes back sealed against execution and nothing else",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Fails(Side::After, "it comes back sealed against everything"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "a_memfd_that_must_not_be_executable_stays_writable",
+        "A memfd with MFD_NOEXEC_SEAL comes back sealed against execution and nothing else",
         run,
-    }
+    )
+    .peer_fails(Side::After, "it comes back sealed against everything")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -13,12 +13,9 @@ use lu_vm::Arch;
 use lu_vm::Debugger;
 use lu_vm::places;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 
 /// The files in the program. In each round the freeze of another one fails.
@@ -34,16 +31,13 @@ const EIO: i64 = -5;
 const FREEZE: Duration = Duration::from_secs(60);
 
 inventory::submit! {
-    Scenario {
-        name: "aborted_kexecs_cost_nothing",
-        about: "A kexec that fails when files are frozen already leaves everything usable",
-        covers: &["luo-11"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::SymbolMap)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "aborted_kexecs_cost_nothing",
+        "A kexec that fails when files are frozen already leaves everything usable",
         run,
-    }
+    )
+    .covers(&["luo-11"])
+    .needs(&[Need::before(Fact::SymbolMap)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -9,12 +9,9 @@ use anyhow::Result;
 use anyhow::ensure;
 use lu_vm::Program;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::facts::Fact;
 
@@ -31,16 +28,15 @@ const FLOOR: u64 = 10_000_000;
 const COST: &str = "# cost of the jump: ";
 
 inventory::submit! {
-    Scenario {
-        name: "boot_takes_time_in_proportion_to_what_is_preserved",
-        about: "Twice as many separate pages take the next kernel twice the time to boot, not four times",
-        covers: &["kho-10"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::X86)],
-        peer: Peer::Fails(Side::After, "it reserves each run by a search through all others"),
-        effort: Effort::Long,
+    Scenario::update(
+        "boot_takes_time_in_proportion_to_what_is_preserved",
+        "Twice as many separate pages take the next kernel twice the time to boot, not four times",
         run,
-    }
+    )
+    .covers(&["kho-10"])
+    .needs(&[Need::both(Fact::X86)])
+    .peer_fails(Side::After, "it reserves each run by a search through all others")
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,25 +4,18 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "contiguous_pages_survive_however_they_are_aligned",
-        about: "Runs of pages come back whatever their length and alignment, as large folios where they can be",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Fails(Side::After, "pages come back one by one, not as large folios"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "contiguous_pages_survive_however_they_are_aligned",
+        "Runs of pages come back whatever their length and alignment, as large folios where they can be",
         run,
-    }
+    )
+    .peer_fails(Side::After, "pages come back one by one, not as large folios")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
@@ -17,16 +14,14 @@ use crate::damage::survive;
 use crate::facts::Fact;
 
 inventory::submit! {
-    Scenario {
-        name: "damaged_descriptions_of_memfds_are_survived",
-        about: "A file whose description is damaged is refused, once and for all, and nothing else is",
-        covers: &["kho-11", "luo-2", "memfd-3"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "damaged_descriptions_of_memfds_are_survived",
+        "A file whose description is damaged is refused, once and for all, and nothing else is",
         run,
-    }
+    )
+    .covers(&["kho-11", "luo-2", "memfd-3"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -7,12 +7,9 @@ use anyhow::ensure;
 use lu_vm::Splats;
 use lu_vm::run_at_jump;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::update;
@@ -22,16 +19,14 @@ use crate::facts::Fact;
 const REGION: &str = "reserve_mem=2M:4096:lu_region";
 
 inventory::submit! {
-    Scenario {
-        name: "damaged_descriptions_of_reserved_memory_are_survived",
-        about: "A kernel that is told a wrong place for what describes reserve_mem= regions boots, says so, and works",
-        covers: &["kho-9", "kho-11"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Fails(Side::After, "it reads from there and dies before the console works"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "damaged_descriptions_of_reserved_memory_are_survived",
+        "A kernel that is told a wrong place for what describes reserve_mem= regions boots, says so, and works",
         run,
-    }
+    )
+    .covers(&["kho-9", "kho-11"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it reads from there and dies before the console works")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -7,12 +7,9 @@ use anyhow::ensure;
 use lu_vm::Debugger;
 use lu_vm::Handover;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::survive;
@@ -25,16 +22,13 @@ const INDEX: u64 = 8;
 const PAGES: u64 = 12;
 
 inventory::submit! {
-    Scenario {
-        name: "damaged_extents_are_survived",
-        about: "A file with a damaged extent is refused, once and for all, and nothing else is",
-        covers: &["kho-11", "memfd-3"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols), Need::both(Fact::Ours)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "damaged_extents_are_survived",
+        "A file with a damaged extent is refused, once and for all, and nothing else is",
         run,
-    }
+    )
+    .covers(&["kho-11", "memfd-3"])
+    .needs(&[Need::before(Fact::Symbols), Need::both(Fact::Ours)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
@@ -17,16 +14,14 @@ use crate::damage::survive;
 use crate::facts::Fact;
 
 inventory::submit! {
-    Scenario {
-        name: "damaged_roots_of_the_handover_are_survived",
-        about: "A kernel whose predecessor left a damaged device tree or map of memory boots, says so, and works",
-        covers: &["kho-9", "kho-11"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "damaged_roots_of_the_handover_are_survived",
+        "A kernel whose predecessor left a damaged device tree or map of memory boots, says so, and works",
         run,
-    }
+    )
+    .covers(&["kho-9", "kho-11"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::damage::COUNT;
 use crate::damage::Damage;
@@ -21,16 +18,14 @@ use crate::facts::Fact;
 const NAME: u64 = 16;
 
 inventory::submit! {
-    Scenario {
-        name: "damaged_sessions_are_survived",
-        about: "A kernel whose predecessor left damaged tables of sessions boots, says so, and works",
-        covers: &["kho-11", "luo-6", "luo-8"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "damaged_sessions_are_survived",
+        "A kernel whose predecessor left damaged tables of sessions boots, says so, and works",
         run,
-    }
+    )
+    .covers(&["kho-11", "luo-6", "luo-8"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,25 +4,19 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "descriptions_of_files_are_accounted_for",
-        about: "The memory that describes preserved files is counted while it is there, and not beyond",
-        covers: &["memfd-6"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Fails(Side::After, "restored areas are not counted until they are taken off the count"),
-        effort: Effort::Quick,
+    Scenario::update(
+        "descriptions_of_files_are_accounted_for",
+        "The memory that describes preserved files is counted while it is there, and not beyond",
         run,
-    }
+    )
+    .covers(&["memfd-6"])
+    .peer_fails(Side::After, "restored areas are not counted until they are taken off the count")
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

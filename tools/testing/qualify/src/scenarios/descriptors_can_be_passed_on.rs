@@ -4,27 +4,20 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 4;
 
 inventory::submit! {
-    Scenario {
-        name: "descriptors_can_be_passed_on",
-        about: "Sessions can be handed to another process, which keeps them when the first one dies",
-        covers: &["luo-10"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "descriptors_can_be_passed_on",
+        "Sessions can be handed to another process, which keeps them when the first one dies",
         run,
-    }
+    )
+    .covers(&["luo-10"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

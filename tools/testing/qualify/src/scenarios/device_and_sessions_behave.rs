@@ -5,26 +5,18 @@
 use anyhow::Result;
 use lu_vm::Program;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 
 /// The cases in the program.
 const CASES: usize = 15;
 
 inventory::submit! {
-    Scenario {
-        name: "device_and_sessions_behave",
-        about: "Mainline's own test of the device and its sessions passes",
-        covers: &[],
-        shape: Shape::Each,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::each(
+        "device_and_sessions_behave",
+        "Mainline's own test of the device and its sessions passes",
         run,
-    }
+    )
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,26 +4,19 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 
 /// The cases in the program.
 const CASES: usize = 16;
 
 inventory::submit! {
-    Scenario {
-        name: "device_ioctls_keep_their_contract",
-        about: "The ioctls of /dev/liveupdate do what their header says",
-        covers: &["luo-7", "luo-8", "luo-10"],
-        shape: Shape::Each,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::each(
+        "device_ioctls_keep_their_contract",
+        "The ioctls of /dev/liveupdate do what their header says",
         run,
-    }
+    )
+    .covers(&["luo-7", "luo-8", "luo-10"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,27 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 13;
 
 inventory::submit! {
-    Scenario {
-        name: "eight_gigabytes_are_initialised_once",
-        about: "A machine with 8 GiB of memory, most of which is initialised late in boot, can be updated",
-        covers: &["kho-6"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Long,
+    Scenario::update(
+        "eight_gigabytes_are_initialised_once",
+        "A machine with 8 GiB of memory, most of which is initialised late in boot, can be updated",
         run,
-    }
+    )
+    .covers(&["kho-6"])
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

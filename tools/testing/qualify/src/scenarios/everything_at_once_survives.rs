@@ -4,28 +4,24 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::facts::Fact;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
 inventory::submit! {
-    Scenario {
-        name: "everything_at_once_survives",
-        about: "A thousand sessions, ten thousand files, gigabytes of scattered pages, huge pages and reserved memory come through together",
-        covers: &["kho-10"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Thp), Need::both(Fact::KhoFiles)],
-        peer: Peer::Fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million"),
-        effort: Effort::Long,
+    Scenario::update(
+        "everything_at_once_survives",
+        "A thousand sessions, ten thousand files, gigabytes of scattered pages, huge pages and reserved memory come through together",
         run,
-    }
+    )
+    .covers(&["kho-10"])
+    .needs(&[Need::both(Fact::Thp), Need::both(Fact::KhoFiles)])
+    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million")
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

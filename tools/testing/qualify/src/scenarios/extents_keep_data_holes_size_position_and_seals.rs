@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::EXTENTS;
 use crate::run::passes;
@@ -18,16 +15,13 @@ use crate::run::passes;
 const CASES: usize = 13;
 
 inventory::submit! {
-    Scenario {
-        name: "extents_keep_data_holes_size_position_and_seals",
-        about: "Memfds described by extents come back with their data, holes, size, position and seals",
-        covers: &["memfd-2", "memfd-6"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Ours)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "extents_keep_data_holes_size_position_and_seals",
+        "Memfds described by extents come back with their data, holes, size, position and seals",
         run,
-    }
+    )
+    .covers(&["memfd-2", "memfd-6"])
+    .needs(&[Need::both(Fact::Ours)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,27 +4,20 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::EXTENTS;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "extents_survive_however_they_are_aligned",
-        about: "Extents come back whatever their length and alignment",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Ours)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "extents_survive_however_they_are_aligned",
+        "Extents come back whatever their length and alignment",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::Ours)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,25 +5,19 @@
 use anyhow::Result;
 use lu_vm::Splats;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 
 inventory::submit! {
-    Scenario {
-        name: "failed_allocations_change_nothing",
-        about: "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before",
-        covers: &["kho-8", "luo-2"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::FailNth)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "failed_allocations_change_nothing",
+        "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before",
         run,
-    }
+    )
+    .covers(&["kho-8", "luo-2"])
+    .needs(&[Need::both(Fact::FailNth)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -6,25 +6,19 @@ use anyhow::Result;
 use anyhow::ensure;
 use lu_vm::Program;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 
 inventory::submit! {
-    Scenario {
-        name: "flb_data_outlives_the_update",
-        about: "What modules tie to the lives of preserved files comes along, and is finished with the last of them",
-        covers: &["luo-5"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::TestLuo)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "flb_data_outlives_the_update",
+        "What modules tie to the lives of preserved files comes along, and is finished with the last of them",
         run,
-    }
+    )
+    .covers(&["luo-5"])
+    .needs(&[Need::both(Fact::TestLuo)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
@@ -17,16 +14,13 @@ use crate::run::passes;
 const CASES: usize = 13;
 
 inventory::submit! {
-    Scenario {
-        name: "four_levels_of_page_tables_are_no_problem",
-        about: "A machine with four levels of page tables can be updated",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::X86)],
-        peer: Peer::Works,
-        effort: Effort::Slow,
+    Scenario::update(
+        "four_levels_of_page_tables_are_no_problem",
+        "A machine with four levels of page tables can be updated",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::X86)])
+    .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

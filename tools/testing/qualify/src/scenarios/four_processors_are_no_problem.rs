@@ -4,27 +4,20 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 13;
 
 inventory::submit! {
-    Scenario {
-        name: "four_processors_are_no_problem",
-        about: "A machine with four processors can be updated",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Slow,
+    Scenario::update(
+        "four_processors_are_no_problem",
+        "A machine with four processors can be updated",
         run,
-    }
+    )
+    .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
@@ -17,16 +14,13 @@ use crate::run::passes;
 const CASES: usize = 13;
 
 inventory::submit! {
-    Scenario {
-        name: "half_a_gigabyte_is_enough",
-        about: "A machine with 512 MiB of memory can be updated",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Lean)],
-        peer: Peer::Works,
-        effort: Effort::Slow,
+    Scenario::update(
+        "half_a_gigabyte_is_enough",
+        "A machine with 512 MiB of memory can be updated",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::Lean)])
+    .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,27 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
 inventory::submit! {
-    Scenario {
-        name: "huge_pages_come_back_as_huge_pages",
-        about: "A file of huge pages comes back with all data, and in huge pages",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Thp)],
-        peer: Peer::Works,
-        effort: Effort::Long,
+    Scenario::update(
+        "huge_pages_come_back_as_huge_pages",
+        "A file of huge pages comes back with all data, and in huge pages",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::Thp)])
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

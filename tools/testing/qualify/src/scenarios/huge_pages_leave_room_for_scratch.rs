@@ -5,26 +5,20 @@
 use anyhow::Result;
 use lu_vm::Program;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "huge_pages_leave_room_for_scratch",
-        about: "A kernel that sets more than half of memory apart for huge pages can be updated",
-        covers: &["kho-7"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::X86)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "huge_pages_leave_room_for_scratch",
+        "A kernel that sets more than half of memory apart for huge pages can be updated",
         run,
-    }
+    )
+    .covers(&["kho-7"])
+    .needs(&[Need::both(Fact::X86)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

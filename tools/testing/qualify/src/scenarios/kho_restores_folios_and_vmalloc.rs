@@ -4,26 +4,20 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "kho_restores_folios_and_vmalloc",
-        about: "The kernel's own test of KHO finds its folios and its vmalloc area again",
-        covers: &["kho-4", "kho-5"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::TestKho)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "kho_restores_folios_and_vmalloc",
+        "The kernel's own test of KHO finds its folios and its vmalloc area again",
         run,
-    }
+    )
+    .covers(&["kho-4", "kho-5"])
+    .needs(&[Need::both(Fact::TestKho)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,12 +5,9 @@
 use anyhow::Result;
 use lu_vm::Program;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 
 /// Suites of this repository, each with the number of its cases.
@@ -28,16 +25,13 @@ const SUITES: [(&str, usize); 10] = [
 ];
 
 inventory::submit! {
-    Scenario {
-        name: "kunit_suites_pass",
-        about: "The KUnit suites of the Rust code pass",
-        covers: &["kho-8", "luo-2", "luo-5"],
-        shape: Shape::Each,
-        needs: &[Need::before(Fact::Kunit)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::each(
+        "kunit_suites_pass",
+        "The KUnit suites of the Rust code pass",
         run,
-    }
+    )
+    .covers(&["kho-8", "luo-2", "luo-5"])
+    .needs(&[Need::before(Fact::Kunit)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,24 +4,16 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "luo_kexec_simple",
-        about: "Mainline's own test of one session passes",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "luo_kexec_simple",
+        "Mainline's own test of one session passes",
         run,
-    }
+    )
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,24 +4,16 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "luo_multi_session",
-        about: "Mainline's own test of several sessions passes",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "luo_multi_session",
+        "Mainline's own test of several sessions passes",
         run,
-    }
+    )
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

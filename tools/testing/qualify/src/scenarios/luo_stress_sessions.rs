@@ -4,24 +4,17 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "luo_stress_sessions",
-        about: "Mainline's own test of many sessions passes",
-        covers: &["luo-8"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "luo_stress_sessions",
+        "Mainline's own test of many sessions passes",
         run,
-    }
+    )
+    .covers(&["luo-8"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,24 +5,17 @@
 use anyhow::Result;
 use lu_vm::places;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "memfds_are_moved_out_of_cma",
-        about: "Pages in scratch regions, which are CMA, are moved before the update",
-        covers: &["memfd-5"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "memfds_are_moved_out_of_cma",
+        "Pages in scratch regions, which are CMA, are moved before the update",
         run,
-    }
+    )
+    .covers(&["memfd-5"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

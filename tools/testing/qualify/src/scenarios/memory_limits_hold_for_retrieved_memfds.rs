@@ -5,26 +5,20 @@
 use anyhow::Result;
 use lu_vm::Splats;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "memory_limits_hold_for_retrieved_memfds",
-        about: "A memfd is charged to the memory cgroup that retrieves it, and one that exceeds its limit is refused",
-        covers: &["memfd-6"],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Memcg)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "memory_limits_hold_for_retrieved_memfds",
+        "A memfd is charged to the memory cgroup that retrieves it, and one that exceeds its limit is refused",
         run,
-    }
+    )
+    .covers(&["memfd-6"])
+    .needs(&[Need::both(Fact::Memcg)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,26 +5,19 @@
 use anyhow::Result;
 use anyhow::ensure;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::damage::update_with;
 use crate::facts::Fact;
 
 inventory::submit! {
-    Scenario {
-        name: "nothing_is_lost_when_nothing_is_damaged",
-        about: "A live update that is stopped at the jump and goes on hands everything over",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "nothing_is_lost_when_nothing_is_damaged",
+        "A live update that is stopped at the jump and goes on hands everything over",
         run,
-    }
+    )
+    .needs(&[Need::before(Fact::Symbols)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -11,12 +11,9 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::update_with;
@@ -29,16 +26,15 @@ const ROUNDS: usize = 40;
 const WORD: u64 = 8;
 
 inventory::submit! {
-    Scenario {
-        name: "random_damage_is_survived",
-        about: "Whatever single field of the handover is overwritten, the next kernel reaches userspace and gives out no foreign memory",
-        covers: &["kho-11", "luo-6", "luo-8"],
-        shape: Shape::Update,
-        needs: &[Need::before(Fact::Symbols)],
-        peer: Peer::Fails(Side::After, "it panics on purpose, or falls over, in a third of cases"),
-        effort: Effort::Long,
+    Scenario::update(
+        "random_damage_is_survived",
+        "Whatever single field of the handover is overwritten, the next kernel reaches userspace and gives out no foreign memory",
         run,
-    }
+    )
+    .covers(&["kho-11", "luo-6", "luo-8"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it panics on purpose, or falls over, in a third of cases")
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,28 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 9;
 
 inventory::submit! {
-    Scenario {
-        name: "reboots_cut_no_session_in_two",
-        about: "Sessions that are made, closed and retrieved by many at once, even while the machine \
+    Scenario::update(
+        "reboots_cut_no_session_in_two",
+        "Sessions that are made, closed and retrieved by many at once, even while the machine \
             reboots, come whole or not at all",
-        covers: &["luo-4", "luo-10"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
         run,
-    }
+    )
+    .covers(&["luo-4", "luo-10"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,28 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 2;
 
 inventory::submit! {
-    Scenario {
-        name: "refused_kexecs_cost_nothing",
-        about: "A kexec that is refused because no kernel is loaded leaves everything usable, and a \
+    Scenario::update(
+        "refused_kexecs_cost_nothing",
+        "A kexec that is refused because no kernel is loaded leaves everything usable, and a \
             kernel that is loaded afterwards gets all of it",
-        covers: &["luo-11"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
         run,
-    }
+    )
+    .covers(&["luo-11"])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,27 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
 inventory::submit! {
-    Scenario {
-        name: "reserved_memory_keeps_its_place_and_its_data",
-        about: "Memory set aside by reserve_mem= is at the same place after the update, with the same data",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::KhoFiles)],
-        peer: Peer::Works,
-        effort: Effort::Long,
+    Scenario::update(
+        "reserved_memory_keeps_its_place_and_its_data",
+        "Memory set aside by reserve_mem= is at the same place after the update, with the same data",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::KhoFiles)])
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

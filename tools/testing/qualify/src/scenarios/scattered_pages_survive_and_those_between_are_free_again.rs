@@ -4,24 +4,16 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::run::passes;
 
 inventory::submit! {
-    Scenario {
-        name: "scattered_pages_survive_and_those_between_are_free_again",
-        about: "Pages without neighbours come back, and those between them can be used",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Quick,
+    Scenario::update(
+        "scattered_pages_survive_and_those_between_are_free_again",
+        "Pages without neighbours come back, and those between them can be used",
         run,
-    }
+    )
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

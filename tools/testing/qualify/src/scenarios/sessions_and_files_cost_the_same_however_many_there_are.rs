@@ -9,12 +9,9 @@ use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::facts::Fact;
 
@@ -22,16 +19,15 @@ use crate::facts::Fact;
 const MOST: u64 = 2;
 
 inventory::submit! {
-    Scenario {
-        name: "sessions_and_files_cost_the_same_however_many_there_are",
-        about: "The last of thousands of sessions and files costs about what the first does",
-        covers: &["luo-9"],
-        shape: Shape::Each,
-        needs: &[Need::both(Fact::X86)],
-        peer: Peer::Fails(Side::Both, "it looks at all others one by one"),
-        effort: Effort::Long,
+    Scenario::each(
+        "sessions_and_files_cost_the_same_however_many_there_are",
+        "The last of thousands of sessions and files costs about what the first does",
         run,
-    }
+    )
+    .covers(&["luo-9"])
+    .needs(&[Need::both(Fact::X86)])
+    .peer_fails(Side::Both, "it looks at all others one by one")
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

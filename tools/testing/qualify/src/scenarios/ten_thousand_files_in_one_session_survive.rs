@@ -4,25 +4,19 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
 inventory::submit! {
-    Scenario {
-        name: "ten_thousand_files_in_one_session_survive",
-        about: "Ten thousand files of one session come back in any order",
-        covers: &["luo-8"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Works,
-        effort: Effort::Long,
+    Scenario::update(
+        "ten_thousand_files_in_one_session_survive",
+        "Ten thousand files of one session come back in any order",
         run,
-    }
+    )
+    .covers(&["luo-8"])
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

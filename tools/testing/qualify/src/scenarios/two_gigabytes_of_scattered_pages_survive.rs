@@ -4,26 +4,21 @@
 
 use anyhow::Result;
 
-use crate::Effort;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::Side;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
 inventory::submit! {
-    Scenario {
-        name: "two_gigabytes_of_scattered_pages_survive",
-        about: "A file of two gigabytes comes back though no page of it is next to another in memory",
-        covers: &["kho-10"],
-        shape: Shape::Update,
-        needs: &[],
-        peer: Peer::Fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million"),
-        effort: Effort::Long,
+    Scenario::update(
+        "two_gigabytes_of_scattered_pages_survive",
+        "A file of two gigabytes comes back though no page of it is next to another in memory",
         run,
-    }
+    )
+    .covers(&["kho-10"])
+    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million")
+    .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

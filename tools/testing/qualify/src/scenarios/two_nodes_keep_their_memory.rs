@@ -4,12 +4,9 @@
 
 use anyhow::Result;
 
-use crate::Effort;
 use crate::Need;
-use crate::Peer;
 use crate::Run;
 use crate::Scenario;
-use crate::Shape;
 use crate::facts::Fact;
 use crate::run::passes;
 
@@ -31,16 +28,13 @@ const NODES: [&str; 10] = [
 ];
 
 inventory::submit! {
-    Scenario {
-        name: "two_nodes_keep_their_memory",
-        about: "A machine with two NUMA nodes can be updated",
-        covers: &[],
-        shape: Shape::Update,
-        needs: &[Need::both(Fact::Numa), Need::both(Fact::X86)],
-        peer: Peer::Works,
-        effort: Effort::Slow,
+    Scenario::update(
+        "two_nodes_keep_their_memory",
+        "A machine with two NUMA nodes can be updated",
         run,
-    }
+    )
+    .needs(&[Need::both(Fact::Numa), Need::both(Fact::X86)])
+    .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
