@@ -77,6 +77,11 @@ impl Marks {
         NonNull::new(direct_map::page_of(pfn))
     }
 
+    /// Whether there is memory at `pfn`, which may be any number at all.
+    pub(crate) fn is_memory(&mut self, pfn: Pfn) -> bool {
+        self.page(pfn).is_some()
+    }
+
     /// Looks for the mark on the page at `pfn`, which may be any number at all.
     #[inline]
     pub(crate) fn find(&mut self, pfn: Pfn) -> Option<MarkedPage> {

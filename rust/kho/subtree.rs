@@ -9,6 +9,7 @@ use kernel::prelude::*;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SIZE;
 use crate::kernel::fdt::FdtPage;
+use crate::kernel::mark::Marks;
 use crate::kernel::sync::StaticMutex;
 
 use super::debugfs;
@@ -76,10 +77,23 @@ pub(crate) fn remove_subtree(blob: PhysAddr) {
     }
 }
 
-/// Looks for a blob of the previous kernel: physical address and size in bytes, unchecked but for that
-/// the first page is preserved, as long as nobody can claim it.
+/// Whether code in C may read a blob, which does so without another look: it must be memory. Whether it
+/// is preserved, only the survey of early boot knows of each page.
+fn is_readable(blob: PhysAddr, size: u64) -> bool {
+    let Some(last) = blob.checked_add(size.max(1) - 1) else {
+        return false;
+    };
+    let mut marks = Marks::new();
+
+    [blob, last]
+        .into_iter()
+        .all(|phys| ingest::surveyed(phys).unwrap_or_else(|| marks.is_memory(phys.pfn())))
+}
+
+/// Looks for a blob of the previous kernel: physical address and size in bytes.
 ///
-/// `ENOENT` if there is none, `EINVAL` if what there is makes no sense.
+/// `ENOENT` if there is none, `EINVAL` if what there is makes no sense or is no memory. Whoever needs to
+/// know that it is preserved claims it.
 ///
 /// C counterpart: `kho_retrieve_subtree()`.
 pub(crate) fn retrieve_subtree(name: &CStr) -> Result<(PhysAddr, usize)> {
@@ -92,8 +106,7 @@ pub(crate) fn retrieve_subtree(name: &CStr) -> Result<(PhysAddr, usize)> {
     };
     let blob = PhysAddr::new(blob);
 
-    // C code that asks so early reads it without another look.
-    if ingest::surveyed(blob) == Some(false) {
+    if !is_readable(blob, size) {
         pr_err!("KHO: subtree '{name}' at {blob} is not in preserved memory\n");
         return Err(EINVAL);
     }
