@@ -64,6 +64,17 @@ pub enum Side {
     Both,
 }
 
+impl Side {
+    /// Whether something is so of this side, given whether it is so of each kernel.
+    pub fn any(self, before: bool, after: bool) -> bool {
+        match self {
+            Self::Before => before,
+            Self::After => after,
+            Self::Both => before || after,
+        }
+    }
+}
+
 /// Something that a scenario cannot do without.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
@@ -106,12 +117,7 @@ impl Peer {
         let Self::Fails(side, why) = self else {
             return None;
         };
-        let concerned = match side {
-            Side::Before => !before.is_ours(),
-            Side::After => !after.is_ours(),
-            Side::Both => !before.is_ours() || !after.is_ours(),
-        };
-        concerned.then_some(why)
+        side.any(!before.is_ours(), !after.is_ours()).then_some(why)
     }
 }
 

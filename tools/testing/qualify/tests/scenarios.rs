@@ -40,13 +40,10 @@ fn main() -> ExitCode {
 /// Whether the kernels can be expected to pass.
 fn is_fair(job: &Job) -> bool {
     let theirs = |side: Side| {
-        let before = !is_built_from_here(&job.kernels.before);
-        let after = !is_built_from_here(&job.kernels.after);
-        match side {
-            Side::Before => before,
-            Side::After => after,
-            Side::Both => before || after,
-        }
+        side.any(
+            !is_built_from_here(&job.kernels.before),
+            !is_built_from_here(&job.kernels.after),
+        )
     };
     let is_x86 = matches!(Arch::from_env(), Ok(Arch::X86_64));
     let known = matches!(job.scenario.peer, Peer::Fails(side, _) if theirs(side));

@@ -30,19 +30,9 @@ static bool cgroup_write(const char *group, const char *file, const char *text)
 static long cgroup_read(const char *group, const char *file)
 {
 	char path[128], text[32];
-	ssize_t length;
-	int fd;
 
 	snprintf(path, sizeof(path), CGROUPS "/%s/%s", group, file);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return -errno;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length < 0)
-		return -errno;
-	text[length] = '\0';
-	return atol(text);
+	return lu_read_text(path, text, sizeof(text)) ? atol(text) : -errno;
 }
 
 static bool cgroup_make(const char *group, const char *limit)

@@ -68,14 +68,9 @@ static inline long pci_now(void)
 static inline bool pci_is_told(const char *argument)
 {
 	static char cmdline[4096];
-	int fd = open("/proc/cmdline", O_RDONLY);
-	ssize_t length = read(fd, cmdline, sizeof(cmdline) - 1);
 
-	close(fd);
-	if (length < 0)
-		return false;
-	cmdline[length] = '\0';
-	return strstr(cmdline, argument);
+	return lu_read_text("/proc/cmdline", cmdline, sizeof(cmdline)) &&
+	       strstr(cmdline, argument);
 }
 
 /* Files of a device in sysfs. */
