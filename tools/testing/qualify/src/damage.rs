@@ -50,6 +50,7 @@ const WORDS: &[&str] = &[
     "reject",
     "not preserved",
     "unusable",
+    "ignored",
 ];
 
 /// Something to do to a handover.

@@ -9,15 +9,19 @@ use anyhow::Result;
 use anyhow::ensure;
 
 use crate::gdb::Debugger;
+use crate::kimage::Kimage;
 
 /// The page size of the guests.
 const PAGE: u64 = 4096;
 
-/// At least as long as `struct kimage`, which begins at a kmalloc'ed address.
-const KIMAGE_BYTES: usize = 1024;
+/// The longest segment that the boot protocol's note of the handover may be in, in bytes.
+const MAX_NOTE_SEGMENT: u64 = 64 << 10;
 
 /// The length of a file's compatible string, behind which its data is.
 const FILE_COMPATIBLE: usize = 48;
+
+/// The length in bytes of the boot protocol's note.
+const NOTE: u64 = 32;
 
 /// Where the description of a memfd has that of its table.
 const MEMFD_TABLE: u64 = 32;
@@ -61,10 +65,21 @@ impl Structure {
     }
 }
 
+/// What of the image leads to the handover, at the addresses where it is until the jump.
+struct BootData {
+    scratch: u64,
+    scratch_length: u64,
+    /// Where the architecture has one.
+    note: Option<u64>,
+}
+
 /// The root of all that is handed over.
 pub struct Handover {
     address: u64,
     tree: Vec<u8>,
+    image: Kimage,
+    /// The word of the image that holds the address.
+    word: usize,
 }
 
 impl Handover {
@@ -73,23 +88,27 @@ impl Handover {
     /// The image holds the physical address of the tree somewhere. Where does not matter: a page-aligned
     /// address with a device tree of KHO behind it is the one.
     pub fn find(debugger: &mut Debugger) -> Result<Self> {
-        let kimage = debugger.first_argument()?;
-        let image = debugger.read_virtual(kimage, KIMAGE_BYTES)?;
-        let (words, _) = image.as_chunks::<8>();
-        for address in words.iter().map(|word| u64::from_le_bytes(*word)) {
+        let image = Kimage::read(debugger)?;
+        let mut candidates = image.words().iter().copied().enumerate();
+        let found = candidates.find_map(|(word, address)| {
             if address == 0 || !address.is_multiple_of(PAGE) {
-                continue;
+                return None;
             }
             // Most of them are no physical addresses.
-            let Ok(tree) = debugger.read_physical(address, PAGE as usize) else {
-                continue;
-            };
-            let handover = Self { address, tree };
-            if handover.property("", "preserved-memory-map").is_ok() {
-                return Ok(handover);
-            }
-        }
-        anyhow::bail!("struct kimage at {kimage:#x} does not lead to a device tree of KHO")
+            let tree = debugger.read_physical(address, PAGE as usize).ok()?;
+            find_property(&tree, "", "preserved-memory-map").ok()?;
+            Some((word, address, tree))
+        });
+        let (word, address, tree) = found.with_context(|| {
+            let at = image.address();
+            format!("struct kimage at {at:#x} does not lead to a device tree of KHO")
+        })?;
+        Ok(Self {
+            address,
+            tree,
+            image,
+            word,
+        })
     }
 
     /// Where the value of a property of the root node, `""`, or of one of its children is.
@@ -148,6 +167,55 @@ impl Handover {
         anyhow::bail!("no FLB of {count} is called {name:?}")
     }
 
+    /// Finds what of the image leads to the handover.
+    fn boot_data(&self, debugger: &mut Debugger) -> Result<BootData> {
+        // The image has the address of the segment's description before that of the tree.
+        let scratch = *self.image.words()[..self.word].last().unwrap_or(&0);
+        let scratch = self.image.segment_at(scratch)?;
+        let sources = self.image.sources(debugger)?;
+        let words = [self.address, PAGE, scratch.destination, scratch.length];
+        let note: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut found = BootData {
+            scratch: sources.of(scratch.destination),
+            scratch_length: scratch.length,
+            note: None,
+        };
+        for segment in self.image.segments()? {
+            if segment.length > MAX_NOTE_SEGMENT {
+                continue;
+            }
+            let bytes = sources.read(debugger, &segment)?;
+            let mut windows = bytes.windows(note.len());
+            if let Some(offset) = windows.position(|window| window == note) {
+                found.note = Some(sources.of(segment.destination + offset as u64));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where the description of a scratch region is: the physical address of its first byte, then its size
+    /// in bytes. It is part of the image, and not in its place yet.
+    pub fn scratch(&self, debugger: &mut Debugger, index: u64) -> Result<u64> {
+        const DESCRIPTION: u64 = 16;
+        let found = self.boot_data(debugger)?;
+        let offset = index * DESCRIPTION;
+        ensure!(
+            offset < found.scratch_length,
+            "there is no scratch region {index}"
+        );
+        Ok(found.scratch + offset)
+    }
+
+    /// Where the note is that tells the next kernel of the handover: address and length in bytes of the
+    /// device tree, address and length in bytes of the descriptions of scratch. It is part of the image,
+    /// too.
+    pub fn note(&self, debugger: &mut Debugger) -> Result<u64> {
+        let found = self.boot_data(debugger)?;
+        found
+            .note
+            .context("no segment of the image is a note of the handover")
+    }
+
     /// One of each kind, with a session and a memfd in it.
     pub fn structures(&self, debugger: &mut Debugger) -> Result<Vec<Structure>> {
         const FLBS: u64 = 24;
@@ -158,6 +226,7 @@ impl Handover {
         const BLOCK: u64 = 16;
         const SESSION: u64 = 80;
         const FILE: u64 = 64;
+        let boot = self.boot_data(debugger)?;
         let file = self.first_file(debugger)?;
         let field = self.first_file_data_field(debugger)?;
         let memfd = debugger.read_physical_u64(field)?;
@@ -165,6 +234,7 @@ impl Handover {
         let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
         let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
         let mut all = vec![
+            Structure::new("scratch regions", boot.scratch, boot.scratch_length),
             Structure::new("device tree", self.address, be32(&self.tree, 4)?.into()),
             Structure::new("LUO's root", self.luo()?, LUO),
             Structure::new("sessions", self.sessions(debugger)?, BLOCK + SESSION),
@@ -174,6 +244,9 @@ impl Handover {
             Structure::new("memfd's table", table, TABLE),
             Structure::new("FLBs", flbs, BLOCK + 2 * FILE),
         ];
+        if let Some(note) = boot.note {
+            all.push(Structure::new("note of the handover", note, NOTE));
+        }
         if let Ok(address) = self.number("kexec-metadata", "preserved-data") {
             let length = self.number("kexec-metadata", "blob-size")?;
             all.push(Structure::new("metadata of the kexec", address, length));
@@ -329,6 +402,8 @@ mod tests {
         let handover = Handover {
             address: 0x8000,
             tree: tree(),
+            image: Kimage::default(),
+            word: 0,
         };
         let compatible = handover.property("", "compatible").unwrap();
         assert_eq!(compatible.length, 7);

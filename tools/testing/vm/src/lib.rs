@@ -34,6 +34,7 @@ pub mod images;
 pub mod initramfs;
 pub mod jump;
 pub mod kernel;
+pub mod kimage;
 pub mod ktap;
 pub mod live_update;
 pub mod pci_table;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the boot protocol says of the handover, and the descriptions of scratch: the first things a kernel
+//! reads, before it knows what memory there is.
+
+use anyhow::Result;
+use lu_vm::Debugger;
+use lu_vm::Handover;
+
+use crate::Need;
+use crate::Run;
+use crate::Scenario;
+use crate::Side;
+use crate::damage::Damage;
+use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::survive;
+use crate::facts::Fact;
+
+/// The size in bytes of a scratch region, behind its address.
+const SIZE: u64 = 8;
+
+/// The fields of the note of the handover.
+const TREE_LENGTH: u64 = 8;
+const SCRATCH: u64 = 16;
+const SCRATCH_LENGTH: u64 = 24;
+
+inventory::submit! {
+    Scenario::update(
+        "damaged_descriptions_of_scratch_are_survived",
+        "A kernel that is told of scratch memory, or of a handover, that cannot be boots, says so, and works",
+        run,
+    )
+    .covers(&["kho-4", "kho-11"])
+    .needs(&[Need::before(Fact::Symbols)])
+    .peer_fails(Side::After, "it takes its memory from whatever it is told is scratch")
+}
+
+fn run(run: &Run<'_>) -> Result<()> {
+    survive(run, "", DAMAGES)
+}
+
+/// Overwrites a field of the first scratch region, which is low memory.
+fn scratch(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64) -> Result<()> {
+    let at = handover.scratch(debugger, 0)? + field;
+    debugger.write_physical(at, &value.to_le_bytes())
+}
+
+/// Overwrites a field of the note.
+fn note(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64) -> Result<()> {
+    let at = handover.note(debugger)? + field;
+    debugger.write_physical(at, &value.to_le_bytes())
+}
+
+const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "scratch_outside_memory",
+        act: |handover, debugger| scratch(handover, debugger, 0, OUTSIDE_MEMORY),
+    },
+    Damage {
+        name: "scratch_without_an_end",
+        act: |handover, debugger| scratch(handover, debugger, SIZE, u64::MAX),
+    },
+    Damage {
+        name: "scratch_larger_than_memory",
+        act: |handover, debugger| scratch(handover, debugger, SIZE, OUTSIDE_MEMORY),
+    },
+    Damage {
+        name: "scratch_that_begins_within_a_page",
+        act: |handover, debugger| {
+            let at = handover.scratch(debugger, 0)?;
+            let address = debugger.read_physical_u64(at)?;
+            debugger.write_physical(at, &(address + 8).to_le_bytes())
+        },
+    },
+    Damage {
+        name: "scratch_where_something_is_preserved",
+        act: |handover, debugger| {
+            let table = handover.first_memfd_table(debugger)?;
+            scratch(handover, debugger, 0, table)
+        },
+    },
+    Damage {
+        name: "device_tree_outside_memory",
+        act: |handover, debugger| note(handover, debugger, 0, OUTSIDE_MEMORY),
+    },
+    Damage {
+        name: "device_tree_without_an_end",
+        act: |handover, debugger| note(handover, debugger, TREE_LENGTH, u64::MAX),
+    },
+    Damage {
+        name: "descriptions_of_scratch_outside_memory",
+        act: |handover, debugger| note(handover, debugger, SCRATCH, OUTSIDE_MEMORY),
+    },
+    Damage {
+        name: "a_part_of_a_description_of_scratch",
+        act: |handover, debugger| note(handover, debugger, SCRATCH_LENGTH, 24),
+    },
+    Damage {
+        name: "descriptions_of_scratch_without_an_end",
+        act: |handover, debugger| note(handover, debugger, SCRATCH_LENGTH, u64::MAX),
+    },
+];
