@@ -2,10 +2,10 @@
 
 //! Live updates in a row, with the same data, which must cost no memory.
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use lu_vm::Transcript;
+use lu_vm::number_behind;
 
 use crate::run::Run;
 
@@ -45,12 +45,7 @@ pub fn loses_nothing(run: &Run<'_>, updates: usize) -> Result<()> {
 fn free_memory(seen: &Transcript) -> Result<Vec<i64>> {
     let boots = seen.boots().into_iter();
     boots
-        .map(|lines| {
-            let said = lines.iter().find_map(|line| line.split_once(FREE_MEMORY));
-            let (_, text) = said.context("a boot did not say how much memory is free")?;
-            let number = text.split_whitespace().next().unwrap_or_default();
-            number.parse().with_context(|| format!("reading {text:?}"))
-        })
+        .map(|lines| number_behind(lines, FREE_MEMORY))
         .collect()
 }
 

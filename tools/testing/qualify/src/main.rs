@@ -89,13 +89,12 @@ fn qualify(options: &Options) -> Result<bool> {
     println!("All random choices come from SEED={seed:#x}");
     let known = runner::look_at(&pairs)?;
     let jobs = runner::jobs(&scenarios, &pairs);
-    let records = runner::run(jobs, &known, seed, places::jobs()?);
-    let report = Report {
-        records,
-        known,
-        seed,
-    };
-    report.write(&options.out)?;
+    let mut report = Report::new(jobs.len(), known.clone(), seed);
+    // After each, so that one that is interrupted leaves a report as well.
+    runner::run(jobs, &known, seed, places::jobs()?, |number, record| {
+        report.add(number, record);
+        report.write(&options.out)
+    })?;
     conclude(&report, options);
     Ok(report.is_good())
 }

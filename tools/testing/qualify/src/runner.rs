@@ -12,7 +12,10 @@ use std::panic;
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
+use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -25,6 +28,9 @@ use crate::outcome::Record;
 use crate::run::Run;
 use crate::scenario::Scenario;
 use crate::scenario::Shape;
+
+/// After so long without news there is a line that says what is running.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A scenario and where to run it.
 #[derive(Clone)]
@@ -86,32 +92,50 @@ pub fn look_at(pairs: &[Pair]) -> Result<Known> {
     Ok(known)
 }
 
-/// Does `jobs`, `at_once` of them at a time, and gives what came of them in their order.
-pub fn run(jobs: Vec<Job>, known: &Known, seed: u64, at_once: usize) -> Vec<Record> {
-    let total = jobs.len();
+/// Does `jobs`, `at_once` of them at a time. Whenever one is done, `take` gets its number and what came
+/// of it; where that fails, no more are begun.
+pub fn run<T>(jobs: Vec<Job>, known: &Known, seed: u64, at_once: usize, mut take: T) -> Result<()>
+where
+    T: FnMut(usize, Record) -> Result<()>,
+{
+    let mut progress = Progress {
+        total: jobs.len(),
+        done: 0,
+        started: Instant::now(),
+    };
     let queue = Mutex::new(jobs.into_iter().enumerate().collect::<VecDeque<_>>());
-    let done: Mutex<Vec<(usize, Record)>> = Mutex::new(Vec::new());
-    let started = Instant::now();
+    let running = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
+        let (sender, records) = mpsc::channel();
         for _ in 0..at_once.max(1) {
-            scope.spawn(|| {
+            let sender = sender.clone();
+            let (queue, running) = (&queue, &running);
+            scope.spawn(move || {
                 loop {
-                    let next = lock(&queue).pop_front();
-                    let Some((index, job)) = next else { return };
+                    let next = lock(queue).pop_front();
+                    let Some((number, job)) = next else { return };
+                    let name = format!("{}::{}", job.scenario.name, job.place);
+                    lock(running).insert(number, (name, Instant::now()));
                     let record = run_one(job, known, seed);
-                    let mut done = lock(&done);
-                    done.push((index, record));
-                    let count = done.len();
-                    if let Some((_, record)) = done.last() {
-                        say(record, count, total, started);
+                    lock(running).remove(&number);
+                    if sender.send((number, record)).is_err() {
+                        return;
                     }
                 }
             });
         }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, record)| record).collect()
+        drop(sender);
+        loop {
+            match records.recv_timeout(SILENCE) {
+                Ok((number, record)) => {
+                    progress.ended(&record);
+                    take(number, record)?;
+                }
+                Err(RecvTimeoutError::Timeout) => progress.goes_on(&lock(&running)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -192,25 +216,48 @@ fn judge(result: Result<()>, known: Option<&str>) -> Outcome {
     }
 }
 
-fn say(record: &Record, count: usize, total: usize, started: Instant) {
-    println!(
-        "[{count:3}/{total}] {:13} {:5.1} s  {}::{}  ({} s so far)",
-        record.outcome.word(),
-        record.took.as_secs_f64(),
-        record.scenario.name,
-        record.place,
-        started.elapsed().as_secs(),
-    );
-    let why = match &record.outcome {
-        Outcome::Failed { why } => why,
-        Outcome::NotApplicable { why } | Outcome::FailedAsKnown { known: why, .. } => {
-            println!("          {why}");
-            return;
+/// How far it is, for whoever waits.
+struct Progress {
+    total: usize,
+    done: usize,
+    started: Instant,
+}
+
+impl Progress {
+    /// Says what came of one, and why if it did not pass.
+    fn ended(&mut self, record: &Record) {
+        self.done += 1;
+        println!(
+            "[{:3}/{}] {:13} {:5.1} s  {}::{}  ({} s so far)",
+            self.done,
+            self.total,
+            record.outcome.word(),
+            record.took.as_secs_f64(),
+            record.scenario.name,
+            record.place,
+            self.started.elapsed().as_secs(),
+        );
+        let why = match &record.outcome {
+            Outcome::Failed { why } => why,
+            Outcome::NotApplicable { why } | Outcome::FailedAsKnown { known: why, .. } => {
+                println!("          {why}");
+                return;
+            }
+            Outcome::Passed => return,
+        };
+        for line in why.lines() {
+            println!("          {line}");
         }
-        Outcome::Passed => return,
-    };
-    for line in why.lines() {
-        println!("          {line}");
+    }
+
+    /// Says what it is that takes so long.
+    fn goes_on(&self, running: &BTreeMap<usize, (String, Instant)>) {
+        for (name, since) in running.values() {
+            println!(
+                "          {name} has run for {} s",
+                since.elapsed().as_secs()
+            );
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -177,6 +178,24 @@ impl Transcript {
     }
 }
 
+/// The numbers behind `mark`, in the first line that has it: as many as there are before anything else.
+pub fn numbers_behind<T: FromStr>(lines: &[String], mark: &str) -> Result<Vec<T>> {
+    let said = lines.iter().find_map(|line| line.split_once(mark));
+    let (_, text) = said.with_context(|| format!("no line has {mark:?}"))?;
+    Ok(text
+        .split_whitespace()
+        .map_while(|word| word.parse().ok())
+        .collect())
+}
+
+/// The same where there is one number.
+pub fn number_behind<T: FromStr>(lines: &[String], mark: &str) -> Result<T> {
+    let mut numbers = numbers_behind(lines, mark)?.into_iter();
+    numbers
+        .next()
+        .with_context(|| format!("there is no number behind {mark:?}"))
+}
+
 /// Cuts bytes into lines, and leaves out what steers a terminal.
 #[derive(Default)]
 struct Lines {
@@ -245,6 +264,16 @@ mod tests {
             transcript("\u{1b}c\u{1b}[?7l\u{1b}[2J\u{1b}[0mSeaBIOS\r\nKer\u{1b}[31mnel panic\r\n");
         assert_eq!(seen.lines(), ["SeaBIOS", "Kernel panic"]);
         assert_eq!(seen.splats().len(), 1);
+    }
+
+    #[test]
+    fn numbers_are_read_until_something_else_comes() {
+        let seen = transcript("# costs: 1\n# cost: 12 345 KiB 6\n# cost: 7\n# cost of it:\n");
+        let numbers = |mark| numbers_behind::<u64>(seen.lines(), mark);
+        assert_eq!(numbers("# cost: ").unwrap(), [12, 345]);
+        assert!(numbers("# price: ").is_err());
+        assert_eq!(number_behind::<i64>(seen.lines(), "# cost: ").unwrap(), 12);
+        assert!(number_behind::<i64>(seen.lines(), "# cost of it:").is_err());
     }
 
     #[test]

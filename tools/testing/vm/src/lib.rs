@@ -46,6 +46,8 @@ pub mod vm;
 pub use arch::Arch;
 pub use chain::Chain;
 pub use console::Transcript;
+pub use console::number_behind;
+pub use console::numbers_behind;
 pub use devices::{Device, Devices};
 pub use failure::Failure;
 pub use failure::TestResult;

@@ -13,6 +13,8 @@ use super::Report;
 struct Document<'a> {
     /// Hexadecimal: numbers beyond 2^53 are not safe in JSON.
     seed: String,
+    /// As many runs as there are in the end.
+    planned: usize,
     kernels: Vec<Kernel<'a>>,
     runs: Vec<Run<'a>>,
     fails_elsewhere_only: Vec<&'static str>,
@@ -57,6 +59,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
     });
     let document = Document {
         seed: format!("{:#x}", report.seed),
+        planned: report.planned,
         kernels: kernels.collect(),
         runs: runs.collect(),
         fails_elsewhere_only: report.better_here(),

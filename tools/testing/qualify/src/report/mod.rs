@@ -22,15 +22,48 @@ pub use table::table;
 
 /// All that there is to report.
 pub struct Report {
-    /// What was run.
-    pub records: Vec<Record>,
+    /// What was run, in the order in which it was planned.
+    records: Vec<Record>,
+    /// The numbers of those in the plan.
+    numbers: Vec<usize>,
+    /// How many there are in the plan.
+    planned: usize,
     /// What is known of the kernels.
-    pub known: Known,
+    known: Known,
     /// What all random choices came from.
-    pub seed: u64,
+    seed: u64,
 }
 
 impl Report {
+    /// A report of so many runs, none of which is done.
+    pub fn new(planned: usize, known: Known, seed: u64) -> Self {
+        Self {
+            records: Vec::new(),
+            numbers: Vec::new(),
+            planned,
+            known,
+            seed,
+        }
+    }
+
+    /// Adds what came of the run with this number in the plan.
+    pub fn add(&mut self, number: usize, record: Record) {
+        let place = self.numbers.partition_point(|other| *other < number);
+        self.numbers.insert(place, number);
+        self.records.insert(place, record);
+    }
+
+    /// Says that it is not complete, if so.
+    fn remark(&self) -> Option<String> {
+        let done = self.records.len();
+        (done < self.planned).then(|| {
+            format!(
+                "{done} of {} runs are done: this is not the whole report",
+                self.planned
+            )
+        })
+    }
+
     /// Writes `report.ktap`, `report.json` and `report.html` into `dir`.
     pub fn write(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
@@ -143,40 +176,33 @@ mod tests {
             known: "it is known".to_owned(),
             why: "panic\n& <end>".to_owned(),
         };
-        Report {
-            records: vec![
-                record("rust", "rust", Outcome::Passed),
-                record("mainline", "mainline", known()),
-                record(
-                    "rust",
-                    "mainline",
-                    Outcome::NotApplicable {
-                        why: "no swap".to_owned(),
-                    },
-                ),
-                record(
-                    "mainline",
-                    "rust",
-                    Outcome::Failed {
-                        why: "first line\nsecond line".to_owned(),
-                    },
-                ),
-            ],
-            known: [
-                ("rust".to_owned(), Facts::with(&[Fact::Ours])),
-                ("mainline".to_owned(), Facts::with(&[])),
-            ]
-            .into(),
-            seed: 42,
-        }
+        let skipped = Outcome::NotApplicable {
+            why: "no swap".to_owned(),
+        };
+        let failed = Outcome::Failed {
+            why: "first line\nsecond line".to_owned(),
+        };
+        let facts = [
+            ("rust".to_owned(), Facts::with(&[Fact::Ours])),
+            ("mainline".to_owned(), Facts::with(&[])),
+        ];
+        let mut report = Report::new(4, facts.into(), 42);
+        // They need not end in the order in which they begin.
+        report.add(3, record("mainline", "rust", failed));
+        report.add(0, record("rust", "rust", Outcome::Passed));
+        report.add(2, record("rust", "mainline", skipped));
+        report.add(1, record("mainline", "mainline", known()));
+        report
     }
 
     #[test]
     fn one_failure_is_enough() {
         let mut report = report();
         assert!(!report.is_good());
+        assert_eq!(report.remark(), None);
         report.records.pop();
         assert!(report.is_good());
+        assert!(report.remark().is_some_and(|text| text.contains("3 of 4")));
         report.records.clear();
         assert!(!report.is_good(), "nothing was run");
     }

@@ -56,6 +56,7 @@ pub(super) fn render(report: &Report) -> String {
 
 fn summary(report: &Report) -> Markup {
     html! {
+        @if let Some(remark) = report.remark() { p.known { (remark) "." } }
         p {
             @if report.is_good() { b.pass { "PASSED" } } @else { b.FAIL { "FAILED" } }
             ": " (report.count("pass")) " passed, " (report.count("FAIL")) " failed, "

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use lu_vm::Program;
+use lu_vm::number_behind;
 
 use crate::Need;
 use crate::Run;
@@ -65,7 +65,5 @@ fn cost(run: &Run<'_>, pages: u64) -> Result<u64> {
         .count_instructions()
         .deadline(Duration::from_secs(900))
         .run()?;
-    let said = seen.lines().iter().find_map(|line| line.split_once(COST));
-    let (_, cost) = said.context("the program does not say what the jump cost")?;
-    cost.trim().parse().with_context(|| format!("reading the cost {cost:?}"))
+    number_behind(seen.lines(), COST)
 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
+use lu_vm::numbers_behind;
 
 use crate::Need;
 use crate::Run;
@@ -39,12 +39,7 @@ fn run(run: &Run<'_>) -> Result<()> {
     let mut failures = Vec::new();
     for what in ["sessions", "files"] {
         let mark = format!("# cost of {what}: ");
-        let said = seen.lines().iter().find_map(|line| line.split_once(&mark));
-        let (_, costs) = said.with_context(|| format!("the program does not say what {what} cost"))?;
-        let costs: Vec<u64> = costs
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
+        let costs: Vec<u64> = numbers_behind(seen.lines(), &mark)?;
         let [first, last] = costs[..] else {
             bail!("{what} have {} costs", costs.len());
         };
