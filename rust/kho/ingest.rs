@@ -90,15 +90,15 @@ pub(super) fn survey(found: &Found) {
     }
 }
 
-/// Whether the page at `phys` is preserved, as long as only the survey knows.
-pub(super) fn surveyed(phys: PhysAddr) -> Option<bool> {
+/// Whether a page is preserved, as long as only the survey knows.
+pub(super) fn surveyed(page: Pfn) -> Option<bool> {
     let survey = SURVEY.lock();
-    let (first, words) = (phys.pfn(), survey.as_ref()?.pages.words());
+    let words = survey.as_ref()?.pages.words();
 
     Some(pageset::intersects(
         words,
-        first,
-        Pfn::new(first.get().saturating_add(1)),
+        page,
+        Pfn::new(page.get().saturating_add(1)),
     ))
 }
 

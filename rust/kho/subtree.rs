@@ -6,6 +6,7 @@
 
 use kernel::prelude::*;
 
+use crate::abi::addr::Pfn;
 use crate::abi::addr::PhysAddr;
 use crate::abi::PAGE_SIZE;
 use crate::kernel::fdt::FdtPage;
@@ -85,9 +86,10 @@ fn is_readable(blob: PhysAddr, size: u64) -> bool {
     };
     let mut marks = Marks::new();
 
-    [blob, last]
-        .into_iter()
-        .all(|phys| ingest::surveyed(phys).unwrap_or_else(|| marks.is_memory(phys.pfn())))
+    // Memory has holes, so one page after the other; the first that is none ends it.
+    (blob.pfn().get()..=last.pfn().get())
+        .map(Pfn::new)
+        .all(|page| ingest::surveyed(page).unwrap_or_else(|| marks.is_memory(page)))
 }
 
 /// Looks for a blob of the previous kernel: physical address and size in bytes.
