@@ -14,14 +14,14 @@ use crate::kimage::Kimage;
 /// The page size of the guests.
 const PAGE: u64 = 4096;
 
-/// The longest segment that the boot protocol's note of the handover may be in, in bytes.
+/// The longest segment, in bytes, that may tell the next kernel of the handover.
 const MAX_NOTE_SEGMENT: u64 = 64 << 10;
 
 /// The length of a file's compatible string, behind which its data is.
 const FILE_COMPATIBLE: usize = 48;
 
-/// The length in bytes of the boot protocol's note.
-const NOTE: u64 = 32;
+/// The length in bytes of an address and a length.
+const NOTE: u64 = 16;
 
 /// Where the description of a memfd has that of its table.
 const MEMFD_TABLE: u64 = 32;
@@ -65,12 +65,47 @@ impl Structure {
     }
 }
 
+/// A field of what tells the next kernel of the handover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteField {
+    /// The physical address of the device tree.
+    Tree,
+    /// The length of the device tree in bytes.
+    TreeLength,
+    /// The physical address of the descriptions of scratch.
+    Scratch,
+    /// The length of these in bytes.
+    ScratchLength,
+}
+
+/// How the boot protocol writes numbers: x86 has them in its own order, a device tree in the other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    fn bytes(self, number: u64) -> [u8; 8] {
+        match self {
+            Self::Little => number.to_le_bytes(),
+            Self::Big => number.to_be_bytes(),
+        }
+    }
+}
+
+/// Where an address and, behind it, a length are.
+struct Note {
+    address: u64,
+    order: Order,
+}
+
 /// What of the image leads to the handover, at the addresses where it is until the jump.
 struct BootData {
+    tree_note: Note,
+    scratch_note: Note,
     scratch: u64,
     scratch_length: u64,
-    /// Where the architecture has one.
-    note: Option<u64>,
 }
 
 /// The root of all that is handed over.
@@ -173,24 +208,24 @@ impl Handover {
         let scratch = *self.image.words()[..self.word].last().unwrap_or(&0);
         let scratch = self.image.segment_at(scratch)?;
         let sources = self.image.sources(debugger)?;
-        let words = [self.address, PAGE, scratch.destination, scratch.length];
-        let note: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut found = BootData {
+        let mut segments = self.image.segments()?;
+        segments.retain(|segment| segment.length <= MAX_NOTE_SEGMENT);
+        let mut find = |pair| {
+            for segment in &segments {
+                let bytes = sources.read(debugger, segment)?;
+                if let Some((offset, order)) = find_pair(&bytes, pair) {
+                    let address = sources.of(segment.destination + offset as u64);
+                    return Ok(Note { address, order });
+                }
+            }
+            anyhow::bail!("no segment of the image tells the next kernel of {pair:#x?}")
+        };
+        Ok(BootData {
+            tree_note: find([self.address, PAGE])?,
+            scratch_note: find([scratch.destination, scratch.length])?,
             scratch: sources.of(scratch.destination),
             scratch_length: scratch.length,
-            note: None,
-        };
-        for segment in self.image.segments()? {
-            if segment.length > MAX_NOTE_SEGMENT {
-                continue;
-            }
-            let bytes = sources.read(debugger, &segment)?;
-            let mut windows = bytes.windows(note.len());
-            if let Some(offset) = windows.position(|window| window == note) {
-                found.note = Some(sources.of(segment.destination + offset as u64));
-            }
-        }
-        Ok(found)
+        })
     }
 
     /// Where the description of a scratch region is: the physical address of its first byte, then its size
@@ -206,14 +241,16 @@ impl Handover {
         Ok(found.scratch + offset)
     }
 
-    /// Where the note is that tells the next kernel of the handover: address and length in bytes of the
-    /// device tree, address and length in bytes of the descriptions of scratch. It is part of the image,
-    /// too.
-    pub fn note(&self, debugger: &mut Debugger) -> Result<u64> {
+    /// Changes what tells the next kernel of the handover, as the architecture's boot protocol has it.
+    pub fn write_note(&self, debugger: &mut Debugger, field: NoteField, value: u64) -> Result<()> {
         let found = self.boot_data(debugger)?;
-        found
-            .note
-            .context("no segment of the image is a note of the handover")
+        let (note, offset) = match field {
+            NoteField::Tree => (found.tree_note, 0),
+            NoteField::TreeLength => (found.tree_note, 8),
+            NoteField::Scratch => (found.scratch_note, 0),
+            NoteField::ScratchLength => (found.scratch_note, 8),
+        };
+        debugger.write_physical(note.address + offset, &note.order.bytes(value))
     }
 
     /// One of each kind, with a session and a memfd in it.
@@ -234,6 +271,8 @@ impl Handover {
         let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
         let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
         let mut all = vec![
+            Structure::new("note of the device tree", boot.tree_note.address, NOTE),
+            Structure::new("note of scratch", boot.scratch_note.address, NOTE),
             Structure::new("scratch regions", boot.scratch, boot.scratch_length),
             Structure::new("device tree", self.address, be32(&self.tree, 4)?.into()),
             Structure::new("LUO's root", self.luo()?, LUO),
@@ -244,9 +283,6 @@ impl Handover {
             Structure::new("memfd's table", table, TABLE),
             Structure::new("FLBs", flbs, BLOCK + 2 * FILE),
         ];
-        if let Some(note) = boot.note {
-            all.push(Structure::new("note of the handover", note, NOTE));
-        }
         if let Ok(address) = self.number("kexec-metadata", "preserved-data") {
             let length = self.number("kexec-metadata", "blob-size")?;
             all.push(Structure::new("metadata of the kexec", address, length));
@@ -306,6 +342,15 @@ impl Handover {
         let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
         debugger.read_physical_u64(chunk + CHUNK_NEXT)
     }
+}
+
+/// The offset of two numbers in a row, and the order of their bytes.
+fn find_pair(bytes: &[u8], pair: [u64; 2]) -> Option<(usize, Order)> {
+    [Order::Little, Order::Big].into_iter().find_map(|order| {
+        let wanted = pair.map(|number| order.bytes(number)).concat();
+        let mut windows = bytes.windows(wanted.len());
+        Some((windows.position(|window| window == wanted)?, order))
+    })
 }
 
 /// The offset and length of a property's value.
@@ -412,6 +457,18 @@ mod tests {
         assert_eq!(handover.luo().unwrap(), 0x1234_5000);
         assert!(handover.property("LUO", "compatible").is_err());
         assert!(handover.property("", "preserved-data").is_err());
+    }
+
+    #[test]
+    fn numbers_are_found_in_either_order() {
+        let pair = [0x1234_5000, 48];
+        let mut bytes = vec![0; 5];
+        bytes.extend(pair.map(u64::to_be_bytes).concat());
+        assert_eq!(find_pair(&bytes, pair), Some((5, Order::Big)));
+        bytes.extend(pair.map(u64::to_le_bytes).concat());
+        assert_eq!(find_pair(&bytes, pair), Some((21, Order::Little)));
+        assert_eq!(find_pair(&bytes[..20], pair), None);
+        assert_eq!(find_pair(&bytes, [48, 48]), None);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use failure::Failure;
 pub use failure::TestResult;
 pub use gdb::Debugger;
 pub use guest::Program;
-pub use handover::{Handover, Structure};
+pub use handover::{Handover, NoteField, Structure};
 pub use images::{Build, Direction, Image, Variant};
 pub use initramfs::Initramfs;
 pub use jump::run_at_jump;

@@ -6,6 +6,7 @@
 use anyhow::Result;
 use lu_vm::Debugger;
 use lu_vm::Handover;
+use lu_vm::NoteField;
 
 use crate::Need;
 use crate::Run;
@@ -18,11 +19,6 @@ use crate::facts::Fact;
 
 /// The size in bytes of a scratch region, behind its address.
 const SIZE: u64 = 8;
-
-/// The fields of the note of the handover.
-const TREE_LENGTH: u64 = 8;
-const SCRATCH: u64 = 16;
-const SCRATCH_LENGTH: u64 = 24;
 
 inventory::submit! {
     Scenario::update(
@@ -42,12 +38,6 @@ fn run(run: &Run<'_>) -> Result<()> {
 /// Overwrites a field of the first scratch region, which is low memory.
 fn scratch(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64) -> Result<()> {
     let at = handover.scratch(debugger, 0)? + field;
-    debugger.write_physical(at, &value.to_le_bytes())
-}
-
-/// Overwrites a field of the note.
-fn note(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64) -> Result<()> {
-    let at = handover.note(debugger)? + field;
     debugger.write_physical(at, &value.to_le_bytes())
 }
 
@@ -81,22 +71,22 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         name: "device_tree_outside_memory",
-        act: |handover, debugger| note(handover, debugger, 0, OUTSIDE_MEMORY),
+        act: |handover, debugger| handover.write_note(debugger, NoteField::Tree, OUTSIDE_MEMORY),
     },
     Damage {
         name: "device_tree_without_an_end",
-        act: |handover, debugger| note(handover, debugger, TREE_LENGTH, u64::MAX),
+        act: |handover, debugger| handover.write_note(debugger, NoteField::TreeLength, u64::MAX),
     },
     Damage {
         name: "descriptions_of_scratch_outside_memory",
-        act: |handover, debugger| note(handover, debugger, SCRATCH, OUTSIDE_MEMORY),
+        act: |handover, debugger| handover.write_note(debugger, NoteField::Scratch, OUTSIDE_MEMORY),
     },
     Damage {
         name: "a_part_of_a_description_of_scratch",
-        act: |handover, debugger| note(handover, debugger, SCRATCH_LENGTH, 24),
+        act: |handover, debugger| handover.write_note(debugger, NoteField::ScratchLength, 24),
     },
     Damage {
         name: "descriptions_of_scratch_without_an_end",
-        act: |handover, debugger| note(handover, debugger, SCRATCH_LENGTH, u64::MAX),
+        act: |handover, debugger| handover.write_note(debugger, NoteField::ScratchLength, u64::MAX),
     },
 ];
