@@ -19,7 +19,6 @@
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
-use crate::abi::addr::PhysAddr;
 use crate::abi::kho::Geometry;
 use crate::abi::PAGE_SHIFT;
 use crate::kernel::early;
