@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use anyhow::bail;
-use anyhow::ensure;
 use lu_vm::Debugger;
+use lu_vm::GuestFailure;
 use lu_vm::Handover;
 use lu_vm::LiveUpdate;
 use lu_vm::Program;
@@ -80,12 +79,30 @@ pub fn update(run: &Run<'_>, part: &str, cmdline: &str) -> LiveUpdate {
 
 /// Does one after the other, each in a live update of its own. All must be survived.
 pub fn survive(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
+    survive_and(run, cmdline, damages, |_| Ok(()))
+}
+
+/// The same of damage to one file, which must be lost alone.
+pub fn lose_one_file(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
+    survive_and(run, cmdline, damages, |seen| {
+        shows(seen, "# a session, but no data", "the file was not refused")?;
+        shows(seen, "# the other file is intact", "another file suffered")
+    })
+}
+
+fn survive_and(
+    run: &Run<'_>,
+    cmdline: &str,
+    damages: &[Damage],
+    more: fn(&Transcript) -> Result<()>,
+) -> Result<()> {
     let mut failures = Vec::new();
     for damage in damages {
         let part = format!("-{}", damage.name);
-        let result = update_with(run, &part, cmdline, damage.act).and_then(|seen| check(&seen));
+        let result = update_with(run, &part, cmdline, damage.act)
+            .and_then(|seen| check(&seen).and_then(|()| more(&seen)));
         if let Err(error) = result {
-            failures.push(format!("{}: {error:#}", damage.name));
+            failures.push((damage.name.to_owned(), error));
         }
     }
     run.note(format!(
@@ -93,36 +110,45 @@ pub fn survive(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
         damages.len() - failures.len(),
         damages.len()
     ));
-    if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(GuestFailure::join(&failures)),
     }
-    Ok(())
 }
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.
 fn check(seen: &Transcript) -> Result<()> {
-    let boots = seen.boots();
-    let shows = |text: &str| boots[1].iter().any(|line| line.contains(text));
     let clear = |line: &String| {
         let line = line.to_lowercase();
         SPEAKERS.iter().any(|who| line.contains(who))
             && WORDS.iter().any(|what| line.contains(what))
     };
-    let tail = || seen.tail();
-    ensure!(
-        !shows("# the data is intact"),
-        "the damage went unnoticed\n{}",
-        tail()
-    );
-    ensure!(
-        boots[1].iter().any(clear),
-        "no line of the log says what is wrong with the handover\n{}",
-        tail()
-    );
-    ensure!(
-        shows("# a new session works"),
-        "live update is of no use any more\n{}",
-        tail()
-    );
-    Ok(())
+    let after = after(seen);
+    if after
+        .iter()
+        .any(|line| line.contains("# the data is intact"))
+    {
+        return Err(seen.failure("the damage went unnoticed"));
+    }
+    if !after.iter().any(clear) {
+        return Err(seen.failure("no line of the log says what is wrong with the handover"));
+    }
+    shows(
+        seen,
+        "# a new session works",
+        "live update is of no use any more",
+    )
+}
+
+/// Sees that the second kernel's console shows `text`.
+pub fn shows(seen: &Transcript, text: &str, otherwise: &str) -> Result<()> {
+    match after(seen).iter().any(|line| line.contains(text)) {
+        true => Ok(()),
+        false => Err(seen.failure(otherwise)),
+    }
+}
+
+/// What the second kernel said.
+fn after(seen: &Transcript) -> &[String] {
+    seen.boots().get(1).copied().unwrap_or_default()
 }

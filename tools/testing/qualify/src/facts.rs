@@ -9,10 +9,13 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use anyhow::ensure;
 use lu_vm::Kernel;
 use lu_vm::Program;
 use lu_vm::SingleKernel;
+
+use crate::kernels::is_built_from_here;
 
 /// What the program prints before the name of a fact.
 const MARK: &str = "# fact: ";
@@ -52,11 +55,13 @@ pub enum Fact {
     KhoFiles,
     /// No debugging aids that take much of a small machine's memory.
     Lean,
+    /// Huge pages of hugetlbfs.
+    HugePages,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Luo,
         Self::Ours,
         Self::Swap,
@@ -73,6 +78,7 @@ impl Fact {
         Self::X86,
         Self::KhoFiles,
         Self::Lean,
+        Self::HugePages,
     ];
 
     /// What the program calls it.
@@ -94,6 +100,7 @@ impl Fact {
             Self::X86 => "x86",
             Self::KhoFiles => "kho-files",
             Self::Lean => "lean",
+            Self::HugePages => "huge-pages",
         }
     }
 
@@ -102,11 +109,15 @@ impl Fact {
         match self {
             Self::Luo => "LUO (CONFIG_LIVEUPDATE)",
             Self::Ours => "this repository's implementation",
-            Self::Swap => "swap (CONFIG_SWAP)",
+            Self::Swap => {
+                "swap, and a RAM disk of 64 MiB to swap to (CONFIG_SWAP, CONFIG_BLK_DEV_RAM)"
+            }
             Self::Thp => "large folios in memfds (CONFIG_TRANSPARENT_HUGEPAGE)",
             Self::Memcg => "memory cgroups (CONFIG_MEMCG)",
             Self::Numa => "NUMA (CONFIG_NUMA)",
-            Self::FailNth => "fault injection (CONFIG_FAULT_INJECTION and CONFIG_FAILSLAB)",
+            Self::FailNth => {
+                "fault injection (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC, CONFIG_FAULT_INJECTION_DEBUG_FS)"
+            }
             Self::Symbols => "symbols in /proc/kallsyms (CONFIG_KALLSYMS)",
             Self::TestKho => "the kernel's own test of KHO (CONFIG_TEST_KHO)",
             Self::TestLuo => "the kernel's own test of LUO (CONFIG_LIVEUPDATE_TEST)",
@@ -115,10 +126,24 @@ impl Fact {
             Self::Page16K => "pages of 16 KiB",
             Self::X86 => "an x86 machine to run on",
             Self::KhoFiles => "KHO's files in debugfs (CONFIG_KEXEC_HANDOVER_DEBUGFS)",
+            Self::HugePages => "huge pages (CONFIG_HUGETLBFS)",
             Self::Lean => "room in a small machine, for KASAN and kmemleak take much of it",
         }
     }
 }
+
+/// What each kernel has that is built here, for any architecture.
+const BUILT_WITH: [Fact; 9] = [
+    Fact::Swap,
+    Fact::Thp,
+    Fact::Memcg,
+    Fact::Symbols,
+    Fact::TestKho,
+    Fact::TestLuo,
+    Fact::SymbolMap,
+    Fact::KhoFiles,
+    Fact::Luo,
+];
 
 /// What is known of a kernel.
 #[derive(Clone, Debug)]
@@ -162,6 +187,28 @@ impl Facts {
         })
     }
 
+    /// Sees that a kernel that is built here has what its configuration says. What it had lost would be
+    /// not applicable, or a known failure of somebody else's.
+    pub fn check(&self, kernel: &Kernel) -> Result<()> {
+        let Kernel::Built(_) = kernel else {
+            return Ok(());
+        };
+        let own = is_built_from_here(kernel);
+        let own_facts = [Fact::Ours, Fact::Kunit].into_iter().filter(|_| own);
+        let missing = BUILT_WITH
+            .into_iter()
+            .chain(own_facts)
+            .find(|fact| !self.has(*fact));
+        if let Some(fact) = missing {
+            bail!("{kernel} is built here and should have {}", fact.about());
+        }
+        ensure!(
+            own || !self.is_ours(),
+            "{kernel} should not be this repository's implementation"
+        );
+        Ok(())
+    }
+
     /// Whether it has that.
     pub fn has(&self, fact: Fact) -> bool {
         self.present.contains(&fact)
@@ -196,7 +243,6 @@ impl Facts {
 mod tests {
     use super::*;
     use crate::scenario::Need;
-    use crate::scenario::Peer;
     use crate::scenario::Scenario;
     use crate::scenario::Side;
 
@@ -216,9 +262,11 @@ mod tests {
     #[test]
     fn only_other_kernels_are_expected_to_fail() {
         let (ours, other) = (Facts::with(&[Fact::Ours]), Facts::with(&[]));
-        let peer = Peer::Fails(Side::After, "why");
-        assert_eq!(peer.expected_failure(&ours, &other), Some("why"));
-        assert_eq!(peer.expected_failure(&other, &ours), None);
-        assert_eq!(Peer::Works.expected_failure(&other, &other), None);
+        let plain = Scenario::update("name", "about", |_| Ok(()));
+        assert_eq!(plain.expected_failure(&other, &other), None);
+        let fails = plain.peer_fails(Side::After, "why");
+        let expected = fails.expected_failure(&ours, &other);
+        assert!(expected.is_some_and(|known| known.why == "why" && known.after_jump));
+        assert_eq!(fails.expected_failure(&other, &ours), None);
     }
 }

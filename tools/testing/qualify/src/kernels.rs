@@ -15,16 +15,24 @@ pub fn kernel(name: &str, build: Build) -> Kernel {
     match name {
         "rust" => built(Variant::Rust, build),
         "mainline" => built(Variant::Mainline, build),
-        path => Kernel::Given(PathBuf::from(path)),
+        path => PathBuf::from(path).into(),
     }
 }
 
-/// The kernels to update from and to.
+/// The kernels to update from and to. Two that are not the same have different names.
 pub fn pair(from: &str, to: &str) -> Pair {
-    Pair {
+    let mut pair = Pair {
         before: kernel(from, Build::A),
         after: kernel(to, Build::B),
+    };
+    if from != to && pair.before.to_string() == pair.after.to_string() {
+        for (kernel, side) in [(&mut pair.before, "from"), (&mut pair.after, "to")] {
+            if let Kernel::Given { name, .. } = kernel {
+                *name = format!("{side}-{name}");
+            }
+        }
     }
+    pair
 }
 
 fn built(variant: Variant, build: Build) -> Kernel {
@@ -40,4 +48,20 @@ pub fn is_built_from_here(kernel: &Kernel) -> bool {
             ..
         })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_the_same_name_are_told_apart() {
+        assert_eq!(
+            pair("/a/Image", "/b/Image").to_string(),
+            "from-Image_to_to-Image"
+        );
+        assert_eq!(pair("/a/Image", "/a/Image").to_string(), "Image_to_Image");
+        assert_eq!(pair("/a/rust", "rust").to_string(), "from-rust_to_rust");
+        assert_eq!(pair("rust", "rust").to_string(), "rust_to_rust");
+    }
 }

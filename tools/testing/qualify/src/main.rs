@@ -39,7 +39,7 @@ struct Options {
     quick: bool,
 
     /// Which random choices to make; any, if it is missing
-    #[arg(long, value_parser = number)]
+    #[arg(long, value_parser = runner::seed_from)]
     seed: Option<u64>,
 
     /// Where to write report.html, report.json and report.ktap
@@ -55,13 +55,6 @@ struct Options {
 }
 
 /// A number as the report shows it.
-fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    }
-}
-
 fn main() -> ExitCode {
     match qualify(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -87,10 +80,13 @@ fn qualify(options: &Options) -> Result<bool> {
     let pairs = pairs(options);
     let seed = options.seed.unwrap_or_else(runner::any_seed);
     println!("All random choices come from SEED={seed:#x}");
-    let known = runner::look_at(&pairs)?;
     let jobs = runner::jobs(&scenarios, &pairs);
-    let mut report = Report::new(jobs.len(), known.clone(), seed);
-    // After each, so that one that is interrupted leaves a report as well.
+    let mut report = Report::new(jobs.len(), seed);
+    // Before all and after each, so that one that is interrupted leaves a report as well, and none of
+    // another run.
+    report.write(&options.out)?;
+    let known = runner::look_at(&pairs)?;
+    report.knows(known.clone());
     runner::run(jobs, &known, seed, places::jobs()?, |number, record| {
         report.add(number, record);
         report.write(&options.out)
@@ -118,6 +114,9 @@ fn conclude(report: &Report, options: &Options) {
         report.count("known failure"),
         report.count("n/a"),
     );
+    if !report.has_run_something() {
+        println!("Nothing was qualified: no scenario is applicable to these kernels.");
+    }
 }
 
 fn list(scenarios: &[&scenario::Scenario]) {

@@ -111,14 +111,13 @@ pub enum Peer {
     Fails(Side, &'static str),
 }
 
-impl Peer {
-    /// Why the scenario is expected to fail between these kernels.
-    pub fn expected_failure(self, before: &Facts, after: &Facts) -> Option<&'static str> {
-        let Self::Fails(side, why) = self else {
-            return None;
-        };
-        side.any(!before.is_ours(), !after.is_ours()).then_some(why)
-    }
+/// A failure that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// What is known.
+    pub why: &'static str,
+    /// Whether it is only what comes after the jump that fails.
+    pub after_jump: bool,
 }
 
 impl Scenario {
@@ -179,6 +178,18 @@ impl Scenario {
     pub const fn long(mut self) -> Self {
         self.effort = Effort::Long;
         self
+    }
+
+    /// Why it is expected to fail between these kernels, if so.
+    pub fn expected_failure(&self, before: &Facts, after: &Facts) -> Option<Expected> {
+        let Peer::Fails(side, why) = self.peer else {
+            return None;
+        };
+        let fails = side.any(!before.is_ours(), !after.is_ours());
+        fails.then_some(Expected {
+            why,
+            after_jump: self.shape == Shape::Update && side == Side::After,
+        })
     }
 
     /// Why it cannot be run between these kernels, if so.

@@ -68,10 +68,10 @@ fn trial(job: Job) -> Trial {
     let name = format!("{}::{}", scenario.name, job.place);
     let run = move || {
         let seed = match std::env::var("LU_SEED") {
-            Ok(seed) => seed.parse()?,
+            Ok(seed) => runner::seed_from(&seed)?,
             Err(_) => runner::any_seed(),
         };
-        println!("LU_SEED={seed} makes the same random choices");
+        println!("LU_SEED={seed:#x} makes the same random choices");
         let run = Run::new(
             scenario.name,
             &job.kernels,

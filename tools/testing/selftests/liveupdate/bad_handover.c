@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands over one session, and says what became of it in the next kernel. What
- * is handed over may be damaged on the way: before the live update the program
- * says where the jump is and waits for a line on the console.
+ * Hands over two sessions, and says what became of them in the next kernel. The
+ * first one may be damaged on the way: before the live update the program says
+ * where the jump is and waits for a line on the console.
  */
 
 #include "jump.h"
 
+/* The first one by name and by age: kernels differ in what they go by. */
 #define SESSION	"handed-over"
+#define OTHER	"other"
 #define TOKEN	1
-#define SIZE	8192
+/* So many that there are some before and after one that is damaged. */
+#define SIZE	(6 * PAGE)
+
+static bool preserve(int device, const char *name, char byte)
+{
+	int session = lu_create(device, name);
+	int memfd = memfd_create("bad-handover", 0);
+	static char data[SIZE];
+
+	memset(data, byte, sizeof(data));
+	return write(memfd, data, SIZE) == (ssize_t)SIZE &&
+	       !lu_preserve(session, memfd, TOKEN);
+}
 
 static int hand_over(void)
 {
 	int device = open(LU_DEVICE, O_RDWR);
-	int session = lu_create(device, SESSION);
-	int memfd = memfd_create("bad-handover", 0);
-	static char data[SIZE];
 
-	memset(data, 'd', sizeof(data));
-	if (write(memfd, data, SIZE) != SIZE || lu_preserve(session, memfd, TOKEN)) {
+	if (!preserve(device, SESSION, 'd') || !preserve(device, OTHER, 'o')) {
 		printf("# cannot preserve: errno %d\n", errno);
 		return 1;
 	}
@@ -46,23 +56,47 @@ static int look_for_data(int device)
 		printf("# a session, but no data: %d, then %d\n", memfd, again);
 		return again == memfd ? 0 : 1;
 	}
-	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != SIZE) {
+	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != (ssize_t)SIZE) {
 		printf("# the data cannot be read: errno %d\n", errno);
 		return 1;
 	}
-	for (int i = 0; i < SIZE; i++) {
+	for (unsigned long i = 0; i < SIZE; i++) {
 		if (data[i] == 'd')
 			continue;
 		/* A page that moved within the file leaves a hole: nobody can tell. */
 		if (!data[i]) {
-			printf("# a hole at byte %d\n", i);
+			printf("# a hole at byte %lu\n", i);
 			return 0;
 		}
-		printf("# foreign data at byte %d\n", i);
+		printf("# foreign data at byte %lu\n", i);
 		return 1;
 	}
 	printf("# the data is intact\n");
 	return 0;
+}
+
+/* Damage to all sessions is damage to this one, too: who runs the program knows. */
+static void look_for_other(int device)
+{
+	int session = lu_retrieve_session(device, OTHER);
+	int memfd = session < 0 ? session : lu_retrieve(session, TOKEN);
+	static char data[SIZE];
+
+	if (memfd < 0) {
+		printf("# no other file: %d\n", memfd);
+		return;
+	}
+	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != (ssize_t)SIZE) {
+		printf("# the other file cannot be read: errno %d\n", errno);
+		return;
+	}
+	for (unsigned long i = 0; i < SIZE; i++) {
+		if (data[i] != 'o') {
+			printf("# the other file is wrong at byte %lu\n", i);
+			return;
+		}
+	}
+	printf("# the other file is intact\n");
 }
 
 static int look_around(void)
@@ -75,6 +109,7 @@ static int look_around(void)
 		return 0;
 	}
 	err = look_for_data(device);
+	look_for_other(device);
 	session = lu_create(device, "a-new-one");
 	memfd = memfd_create("new", 0);
 	if (session < 0 || ftruncate(memfd, SIZE) || lu_preserve(session, memfd, 1))

@@ -40,6 +40,15 @@ static bool file_has(const char *path, const char *text)
 	return false;
 }
 
+static off_t size_of(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	close(fd);
+	return size;
+}
+
 /* Symbols are there, and their addresses are not hidden. */
 static bool has_symbols(void)
 {
@@ -50,6 +59,13 @@ static bool has_symbols(void)
 
 	close(fd);
 	return shown;
+}
+
+/* It knows the parameter: the kernel gives those it does not know to init. */
+static bool is_ours(void)
+{
+	return file_has("/proc/1/environ", "=") &&
+	       !file_has("/proc/1/environ", "liveupdate_memfd=");
 }
 
 static bool has_memory_cgroups(void)
@@ -75,17 +91,20 @@ static long page_size(void)
 int main(void)
 {
 	fact("luo", exists(LU_DEVICE));
-	fact("ours", !file_has("/proc/1/environ", "liveupdate_memfd="));
-	fact("swap", exists("/proc/swaps"));
+	fact("ours", is_ours());
+	fact("swap", exists("/proc/swaps") && size_of("/dev/ram0") >= 64 << 20);
 	fact("thp", exists("/sys/kernel/mm/transparent_hugepage/shmem_enabled"));
 	fact("memcg", has_memory_cgroups());
 	fact("numa", exists("/sys/devices/system/node/node0"));
-	fact("fail-nth", exists("/proc/thread-self/fail-nth"));
+	fact("fail-nth", exists("/proc/thread-self/fail-nth") &&
+			 exists("/sys/kernel/debug/failslab") &&
+			 exists("/sys/kernel/debug/fail_page_alloc"));
 	fact("symbols", has_symbols());
 	fact("test-kho", exists("/sys/kernel/debug/kho/out/sub_fdts/kho_test"));
 	fact("kunit", exists("/sys/kernel/debug/kunit/liveupdate_kho"));
 	fact("page-16k", page_size() == 16384);
 	fact("kho-files", exists("/sys/kernel/debug/kho/out/sub_fdts"));
+	fact("huge-pages", exists("/sys/kernel/mm/hugepages"));
 	fact("lean", !exists("/sys/kernel/debug/kmemleak"));
 #ifdef __x86_64__
 	fact("x86", true);

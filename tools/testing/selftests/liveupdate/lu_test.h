@@ -287,12 +287,16 @@ static inline void lu_linger(long us)
 		sched_yield();
 }
 
-/* What must come true without more to be done, and is not there yet. */
+/*
+ * What must come true without more to be done, and is not there yet. Machines
+ * that are slow have "lu_patience=" on the command line.
+ */
 #define LU_DEADLINE_US	(20 * 1000000L)
 
 #define lu_comes_true(condition)					\
 ({									\
-	long until_ = lu_now() + LU_DEADLINE_US;			\
+	long until_ = lu_now() +					\
+		      LU_DEADLINE_US * (long)lu_parameter("lu_patience", 1); \
 									\
 	while (!(condition) && lu_now() < until_)			\
 		sched_yield();						\

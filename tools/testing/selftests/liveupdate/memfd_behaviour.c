@@ -394,8 +394,26 @@ TEST_F(memfd, the_last_descriptor_frees_the_memory_after_finish)
 	EXPECT_GT(lu_meminfo("MemFree"), before + (long)(BIG >> 10) * 9 / 10);
 }
 
+/* The command line says what the machine has, where that matters. */
+static void need_machine(void)
+{
+	unsigned long cpus = lu_parameter("lu_cpus", 0);
+	unsigned long mib = lu_parameter("lu_mib", 0);
+	unsigned long nodes = lu_parameter("lu_nodes", 0);
+	char text[64], *last;
+
+	NEED(lu_read_text("/sys/devices/system/cpu/online", text, sizeof(text)));
+	last = strchr(text, '-');
+	NEED(!cpus || strtoul(last ? last + 1 : text, NULL, 10) + 1 == cpus);
+	/* The kernel, and scratch, are not counted. */
+	NEED(lu_meminfo("MemTotal") >= (long)mib * 1024 * 3 / 4);
+	snprintf(text, sizeof(text), "/sys/devices/system/node/node%lu", nodes - 1);
+	NEED(!nodes || access(text, F_OK) == 0);
+}
+
 int main(int argc, char **argv)
 {
+	need_machine();
 	if (argc == 3 && !strcmp(argv[2], "1"))
 		return prepare();
 	return test_harness_run(1, argv);

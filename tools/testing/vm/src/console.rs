@@ -2,6 +2,7 @@
 
 //! The serial console: written to a file, followed line by line, watched for complaints.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
@@ -18,6 +19,7 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::failure::GuestFailure;
 use crate::splat::Splat;
 use crate::splat::Splats;
 
@@ -162,6 +164,17 @@ impl Transcript {
             .zip(ends)
             .map(|(&start, end)| &self.lines[start..end])
             .collect()
+    }
+
+    /// Whether the first kernel came to start the next one.
+    pub fn has_jumped(&self) -> bool {
+        const JUMP: &str = "Starting new kernel";
+        self.lines.iter().any(|line| line.contains(JUMP)) || self.boots().len() > 1
+    }
+
+    /// A failure of the guest, with what it said last.
+    pub fn failure(&self, what: impl fmt::Display) -> anyhow::Error {
+        GuestFailure::new(format!("{what}\n{}", self.tail()), self.has_jumped()).into()
     }
 
     /// The path of the log and its last lines, for people who must find out what went wrong.

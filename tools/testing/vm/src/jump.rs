@@ -2,6 +2,7 @@
 
 //! Live updates that are stopped right before the jump, when all is written and nothing is read yet.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,6 +14,7 @@ use crate::gdb::Debugger;
 use crate::handover::Handover;
 use crate::live_update::LiveUpdate;
 use crate::places;
+use crate::vm::Vm;
 
 /// How long the first kernel may take from the word to the jump.
 const JUMP: Duration = Duration::from_secs(60);
@@ -28,21 +30,28 @@ where
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
     let mut vm = test.boot()?.debugger(&socket).start()?;
+    if let Err(error) = act_at_jump(&mut vm, &socket, act) {
+        return Err(vm.explain(error));
+    }
+    let seen = vm.finish()?;
+    test.verify(&seen)?;
+    Ok(seen)
+}
 
+fn act_at_jump<A>(vm: &mut Vm, socket: &Path, act: A) -> Result<()>
+where
+    A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
+{
     let line = vm.wait_for("# jump at ")?;
     let address = line.rsplit(' ').next().unwrap_or_default();
     let address = u64::from_str_radix(address, 16)
         .with_context(|| format!("reading the address of the jump from {line:?}"))?;
-    let mut debugger = Debugger::connect(&socket, Arch::from_env()?)?;
+    let mut debugger = Debugger::connect(socket, Arch::from_env()?)?;
     debugger.break_at(address)?;
     debugger.go_on()?;
     vm.type_line("go")?;
     debugger.wait_for_stop(JUMP * places::patience()?)?;
     let handover = Handover::find(&mut debugger)?;
     act(&handover, &mut debugger)?;
-    debugger.detach()?;
-
-    let seen = vm.finish()?;
-    test.verify(&seen)?;
-    Ok(seen)
+    debugger.detach()
 }

@@ -19,8 +19,13 @@ use crate::images::symbol_of;
 pub enum Kernel {
     /// One that `make test` and the like build, and name in the environment.
     Built(Image),
-    /// Somebody's image, by its path.
-    Given(PathBuf),
+    /// Somebody's image.
+    Given {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is called in reports and in the names of logs.
+        name: String,
+    },
 }
 
 impl Kernel {
@@ -28,7 +33,7 @@ impl Kernel {
     pub fn path(&self) -> Result<PathBuf> {
         match self {
             Self::Built(image) => image.path(),
-            Self::Given(path) => {
+            Self::Given { path, .. } => {
                 ensure!(path.is_file(), "{} is no kernel image", path.display());
                 Ok(path.clone())
             }
@@ -40,7 +45,7 @@ impl Kernel {
         match self {
             Self::Built(_) => Ok(modules_beside(&self.path()?)),
             // Where a distribution has its modules is not known, and what they are for neither.
-            Self::Given(_) => Ok(Vec::new()),
+            Self::Given { .. } => Ok(Vec::new()),
         }
     }
 
@@ -68,6 +73,15 @@ impl Kernel {
     }
 }
 
+impl From<PathBuf> for Kernel {
+    /// It is called as the file is.
+    fn from(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        Self::Given { path, name }
+    }
+}
+
 impl From<Image> for Kernel {
     fn from(image: Image) -> Self {
         Self::Built(image)
@@ -78,10 +92,7 @@ impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Built(image) => write!(f, "{}", image.variant),
-            Self::Given(path) => {
-                let name = path.file_name().unwrap_or(path.as_os_str());
-                f.write_str(&name.to_string_lossy())
-            }
+            Self::Given { name, .. } => f.write_str(name),
         }
     }
 }
@@ -120,7 +131,7 @@ mod tests {
             assert_eq!(Pair::from(direction).to_string(), direction.to_string());
         }
         let pair = Pair {
-            before: Kernel::Given("/boot/vmlinuz-7.3".into()),
+            before: PathBuf::from("/boot/vmlinuz-7.3").into(),
             after: Direction::RustToRust.after().into(),
         };
         assert_eq!(pair.to_string(), "vmlinuz-7.3_to_rust");
@@ -131,7 +142,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("vmlinuz-7.3-amd64");
         std::fs::write(&image, "").unwrap();
-        let kernel = Kernel::Given(image);
+        let kernel = Kernel::from(image);
         assert!(kernel.symbol_map().is_err());
         let map = dir.path().join("System.map-7.3-amd64");
         std::fs::write(&map, "ffffffff81000000 T machine_kexec\n").unwrap();

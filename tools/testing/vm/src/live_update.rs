@@ -379,7 +379,7 @@ impl SingleKernel {
 }
 
 pub(crate) fn failed(name: &str, error: &anyhow::Error, seen: &Transcript) -> anyhow::Error {
-    anyhow::anyhow!("{name}: {error:#}\n{}", seen.tail())
+    seen.failure(format_args!("{name}: {error:#}"))
 }
 
 /// The init and the program, as one finds them in the root directory of either kernel.

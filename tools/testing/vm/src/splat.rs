@@ -52,6 +52,7 @@ const PATTERNS: &[Pattern] = &[
     pattern("list_del corruption", "a linked list is damaged"),
     pattern("refcount_t:", "a reference count is wrong"),
     pattern("Bad page state", "a page freed in use"),
+    pattern("pagealloc:", "free memory was written to"),
     pattern("Bad page map", "a page table entry is wrong"),
     pattern("Bad rss-counter", "a process's pages are counted wrongly"),
     pattern("double free", "memory freed twice"),

@@ -2,7 +2,6 @@
 
 //! One run of QEMU.
 
-use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::io::Write;
@@ -16,12 +15,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 
 use crate::arch::Arch;
 use crate::console::Console;
 use crate::console::Event;
 use crate::console::Transcript;
+use crate::failure::GuestFailure;
 use crate::initramfs::Initramfs;
 use crate::places;
 use crate::places::Turn;
@@ -62,6 +61,7 @@ impl Boot {
             cmdline: [arch.cmdline().to_owned(), "panic=-1".to_owned()]
                 .into_iter()
                 .chain(places::cmdline())
+                .chain(patience())
                 .collect(),
             qemu_args: Vec::new(),
             deadline: DEFAULT_DEADLINE,
@@ -192,6 +192,12 @@ impl Boot {
     }
 }
 
+/// What programs in the guest are told of a machine that is slow.
+fn patience() -> Option<String> {
+    let times = places::patience().ok().filter(|times| *times > 1)?;
+    Some(format!("lu_patience={times}"))
+}
+
 /// The process, which does not outlive this.
 struct Qemu {
     child: Child,
@@ -272,7 +278,7 @@ impl Vm {
         self.fail_on_splat()?;
         let status = self.qemu.child.wait().context("waiting for QEMU")?;
         if !status.success() {
-            bail!("{}: QEMU ended with {status}\n{}", self.name, self.tail());
+            return Err(self.failure(&format!("QEMU ended with {status}")));
         }
         Ok(self.console.into_transcript())
     }
@@ -284,30 +290,41 @@ impl Vm {
         };
         let deadline = (Instant::now() + AFTER_SPLAT).min(self.started + self.deadline);
         while let Event::Line(_) = self.console.next(deadline) {}
-        bail!(
-            "{}: the kernel complains ({}): {}\n{}",
-            self.name,
+        let what = format!(
+            "the kernel complains ({}): {}",
             splat.why,
-            splat.line.trim(),
-            self.tail()
+            splat.line.trim()
         );
+        Err(self.failure(&what))
     }
 
-    fn gone(&mut self, text: &str) -> anyhow::Error {
-        anyhow::anyhow!(
-            "{}: the guest ended before {text:?} appeared\n{}",
-            self.name,
-            self.tail()
-        )
+    /// Puts what the guest has said to an error of who dealt with it, a debugger's above all. A complaint of
+    /// the kernel explains the error, and comes instead.
+    pub fn explain(mut self, error: anyhow::Error) -> anyhow::Error {
+        if error.is::<GuestFailure>() {
+            return error;
+        }
+        let deadline = Instant::now() + AFTER_SPLAT;
+        while let Event::Line(_) = self.console.next(deadline) {}
+        match self.fail_on_splat() {
+            Ok(()) => anyhow::anyhow!("{}: {error:#}\n{}", self.name, self.tail()),
+            Err(splat) => splat,
+        }
+    }
+
+    fn gone(&self, text: &str) -> anyhow::Error {
+        self.failure(&format!("the guest ended before {text:?} appeared"))
+    }
+
+    fn failure(&self, what: &str) -> anyhow::Error {
+        let text = format!("{}: {what}\n{}", self.name, self.tail());
+        GuestFailure::new(text, self.console.seen().has_jumped()).into()
     }
 
     fn late(&self, what: &str, since: Instant) -> anyhow::Error {
         let seconds = since.elapsed().as_secs();
-        anyhow::Error::new(Late(format!(
-            "{}: {what} within {seconds} s\n{}",
-            self.name,
-            self.tail()
-        )))
+        let text = format!("{}: {what} within {seconds} s\n{}", self.name, self.tail());
+        GuestFailure::late(text, self.console.seen().has_jumped()).into()
     }
 
     fn tail(&self) -> String {
@@ -322,15 +339,3 @@ impl Vm {
         text
     }
 }
-
-/// A guest did not come to where it should be before its deadline.
-#[derive(Debug)]
-pub struct Late(String);
-
-impl fmt::Display for Late {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Late {}

@@ -33,7 +33,8 @@ struct Run<'a> {
     about: &'static str,
     covers: &'static [&'static str],
     place: &'a str,
-    seed: String,
+    /// What the scenario made of the seed of all.
+    lu_seed: String,
     seconds: f64,
     notes: &'a [String],
     #[serde(flatten)]
@@ -52,7 +53,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
         about: record.scenario.about,
         covers: record.scenario.covers,
         place: &record.place,
-        seed: format!("{:#x}", record.seed),
+        lu_seed: format!("{:#x}", record.seed),
         seconds: record.took.as_secs_f64(),
         notes: &record.notes,
         outcome: &record.outcome,

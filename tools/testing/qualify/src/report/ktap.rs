@@ -17,10 +17,6 @@ pub(super) fn render(report: &Report) -> String {
         report.seed,
         places.len()
     );
-    // Writing to a string does not fail.
-    if let Some(remark) = report.remark() {
-        let _ = writeln!(text, "# {remark}");
-    }
     for (number, (place, records)) in (1..).zip(&places) {
         let failed = |record: &&Record| matches!(record.outcome, Outcome::Failed { .. });
         let verdict = if records.iter().any(failed) {
@@ -29,11 +25,15 @@ pub(super) fn render(report: &Report) -> String {
             "ok"
         };
         text += "    KTAP version 1\n";
+        // Writing to a string does not fail.
         let _ = writeln!(text, "    # Subtest: {place}\n    1..{}", records.len());
         for (number, record) in (1..).zip(records) {
             text += &case(number, record);
         }
         let _ = writeln!(text, "{verdict} {number} {place}");
+    }
+    if let Some(remark) = report.remark() {
+        let _ = writeln!(text, "Bail out! {remark}");
     }
     text
 }

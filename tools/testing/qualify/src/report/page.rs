@@ -58,7 +58,9 @@ fn summary(report: &Report) -> Markup {
     html! {
         @if let Some(remark) = report.remark() { p.known { (remark) "." } }
         p {
-            @if report.is_good() { b.pass { "PASSED" } } @else { b.FAIL { "FAILED" } }
+            @if report.is_good() { b.pass { "PASSED" } }
+            @else if report.remark().is_some() { b.known { "NOT COMPLETE" } }
+            @else { b.FAIL { "FAILED" } }
             ": " (report.count("pass")) " passed, " (report.count("FAIL")) " failed, "
             (report.count("known failure")) " failed as other implementations are known to, "
             (report.count("n/a")) " not applicable. "
@@ -164,7 +166,7 @@ fn details(record: &Record) -> Markup {
         }
         p {
             (record.scenario.about) ". " (format!("{:.1} s", record.took.as_secs_f64()))
-            ", seed " (format!("{:#x}", record.seed)) "."
+            ", with lu_seed=" (format!("{:#x}", record.seed)) "."
         }
         @for note in &record.notes { p { (note) } }
         @match &record.outcome {

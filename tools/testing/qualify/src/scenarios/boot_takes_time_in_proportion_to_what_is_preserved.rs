@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use anyhow::ensure;
+use lu_vm::GuestFailure;
 use lu_vm::Program;
 use lu_vm::number_behind;
 
@@ -47,12 +47,13 @@ fn run(run: &Run<'_>) -> Result<()> {
         "instructions for the jump with {PAGES:?} pages: {base}, {once}, {twice}"
     ));
     let (first, second) = (once.saturating_sub(base), twice.saturating_sub(base));
-    ensure!(
-        second <= MOST * first.max(FLOOR),
-        "{} pages more cost {first} instructions, {} pages more cost {second}",
-        PAGES[1] - PAGES[0],
-        PAGES[2] - PAGES[0]
-    );
+    if second > MOST * first.max(FLOOR) {
+        return Err(GuestFailure::of_results(format!(
+            "{} pages more cost {first} instructions, {} pages more cost {second}",
+            PAGES[1] - PAGES[0],
+            PAGES[2] - PAGES[0]
+        )));
+    }
     Ok(())
 }
 

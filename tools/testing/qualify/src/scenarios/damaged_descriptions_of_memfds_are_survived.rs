@@ -3,6 +3,8 @@
 //! What a file is described by.
 
 use anyhow::Result;
+use lu_vm::Debugger;
+use lu_vm::Handover;
 
 use crate::Need;
 use crate::Run;
@@ -10,8 +12,18 @@ use crate::Scenario;
 use crate::Side;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
-use crate::damage::survive;
+use crate::damage::lose_one_file;
 use crate::facts::Fact;
+
+/// The size of a page.
+const PAGE: u64 = 4096;
+
+/// Bytes of an entry of a memfd's table, and which bits of its first eight bytes are a frame number.
+const ENTRY: u64 = 16;
+const PFN: u64 = (1 << 52) - 1;
+
+/// A page that holds the kernel, or something before it, on every PC; it is no memory on others.
+const NOT_PRESERVED: u64 = 0x1000;
 
 inventory::submit! {
     Scenario::update(
@@ -25,7 +37,15 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    survive(run, "", DAMAGES)
+    lose_one_file(run, "", DAMAGES)
+}
+
+/// Makes an entry of the memfd's table say that its page is another one. The pages before it are the file's
+/// by then, those behind it are not yet.
+fn damage_page(handover: &Handover, debugger: &mut Debugger, entry: u64, pfn: u64) -> Result<()> {
+    let field = handover.first_memfd_table(debugger)? + entry * ENTRY;
+    let flags = debugger.read_physical_u64(field)? & !PFN;
+    debugger.write_physical(field, &(flags | pfn).to_le_bytes())
 }
 
 const DAMAGES: &[Damage] = &[
@@ -35,5 +55,17 @@ const DAMAGES: &[Damage] = &[
             let field = handover.first_file_data_field(debugger)?;
             debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
         },
+    },
+    Damage {
+        name: "first_page_outside_memory",
+        act: |handover, debugger| damage_page(handover, debugger, 0, OUTSIDE_MEMORY / PAGE),
+    },
+    Damage {
+        name: "page_in_the_middle_outside_memory",
+        act: |handover, debugger| damage_page(handover, debugger, 3, OUTSIDE_MEMORY / PAGE),
+    },
+    Damage {
+        name: "page_in_the_middle_that_is_not_preserved",
+        act: |handover, debugger| damage_page(handover, debugger, 3, NOT_PRESERVED),
     },
 ];

@@ -3,7 +3,6 @@
 //! What describes reserve_mem= regions, which C code reads very early in boot.
 
 use anyhow::Result;
-use anyhow::ensure;
 use lu_vm::Splats;
 use lu_vm::run_at_jump;
 
@@ -12,6 +11,7 @@ use crate::Run;
 use crate::Scenario;
 use crate::Side;
 use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::shows;
 use crate::damage::update;
 use crate::facts::Fact;
 
@@ -39,13 +39,8 @@ fn run(run: &Run<'_>) -> Result<()> {
         let value = handover.property("memblock", "preserved-data")?;
         debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
     })?;
-    let boots = seen.boots();
     for text in ["subtree 'memblock'", "# the data is intact", "# a new session works"] {
-        ensure!(
-            boots[1].iter().any(|line| line.contains(text)),
-            "the second kernel does not say {text:?}\n{}",
-            seen.tail()
-        );
+        shows(&seen, text, &format!("the second kernel does not say {text:?}"))?;
     }
     Ok(())
 }

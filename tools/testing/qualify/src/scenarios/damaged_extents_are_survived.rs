@@ -12,7 +12,7 @@ use crate::Run;
 use crate::Scenario;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
-use crate::damage::survive;
+use crate::damage::lose_one_file;
 use crate::facts::Fact;
 use crate::run::EXTENTS;
 
@@ -32,7 +32,7 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    survive(run, EXTENTS, DAMAGES)
+    lose_one_file(run, EXTENTS, DAMAGES)
 }
 
 /// Damages a field of the first extent of a memfd.

@@ -4,8 +4,10 @@
 
 use anyhow::Result;
 
+use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::facts::Fact;
 use crate::run::passes;
 
 /// The cases in the program.
@@ -17,10 +19,12 @@ inventory::submit! {
         "A machine with 8 GiB of memory, most of which is initialised late in boot, can be updated",
         run,
     )
+    .needs(&[Need::before(Fact::Thp)])
     .covers(&["kho-6"])
     .long()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    passes(run.update("memfd_behaviour").memory_mib(8192).cpus(4).ktap_after_update(CASES))
+    let update = run.update("memfd_behaviour").memory_mib(8192).cpus(4);
+    passes(update.cmdline("lu_cpus=4").cmdline("lu_mib=8192").ktap_after_update(CASES))
 }

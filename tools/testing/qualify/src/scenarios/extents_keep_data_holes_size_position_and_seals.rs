@@ -21,7 +21,7 @@ inventory::submit! {
         run,
     )
     .covers(&["memfd-2", "memfd-6"])
-    .needs(&[Need::both(Fact::Ours)])
+    .needs(&[Need::before(Fact::Thp), Need::both(Fact::Ours)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -4,8 +4,10 @@
 
 use anyhow::Result;
 
+use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::facts::Fact;
 use crate::run::passes;
 
 /// The cases in the program.
@@ -17,9 +19,11 @@ inventory::submit! {
         "A machine with four processors can be updated",
         run,
     )
+    .needs(&[Need::before(Fact::Thp)])
     .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    passes(run.update("memfd_behaviour").cpus(4).ktap_after_update(CASES))
+    let update = run.update("memfd_behaviour").cpus(4);
+    passes(update.cmdline("lu_cpus=4").ktap_after_update(CASES))
 }

@@ -19,10 +19,11 @@ inventory::submit! {
         "A machine with 512 MiB of memory can be updated",
         run,
     )
-    .needs(&[Need::both(Fact::Lean)])
+    .needs(&[Need::before(Fact::Thp), Need::both(Fact::Lean)])
     .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    passes(run.update("memfd_behaviour").memory_mib(512).ktap_after_update(CASES))
+    let update = run.update("memfd_behaviour").memory_mib(512);
+    passes(update.cmdline("lu_mib=512").ktap_after_update(CASES))
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Huge pages for more than half of memory.
+//! Memory that is reserved at boot for huge pages, and is no measure of what scratch must hold.
 
 use anyhow::Result;
-use lu_vm::Program;
 
 use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::facts::Fact;
 use crate::run::passes;
+
+/// The size of memory, more than half of which is huge pages.
+const MEMORY_MIB: u32 = 7168;
 
 inventory::submit! {
     Scenario::update(
@@ -18,14 +20,19 @@ inventory::submit! {
         run,
     )
     .covers(&["kho-7"])
-    .needs(&[Need::both(Fact::X86)])
+    .needs(&[
+        Need::both(Fact::X86),
+        Need::both(Fact::HugePages),
+        Need::both(Fact::Lean),
+    ])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
+    // Pages of 1 GiB are reserved before scratch is; smaller ones come later.
     let update = run
-        .update_with(Program::mainline_liveupdate("luo_kexec_simple"))
-        .mainline_init()
-        .cmdline("hugepagesz=2M hugepages=320")
-        .after_update("--- SIMPLE KEXEC TEST PASSED ---");
-    passes(update)
+        .update("huge_pages")
+        .memory_mib(MEMORY_MIB)
+        .qemu_args(&["-cpu", "max"])
+        .cmdline("kho_scratch=200% hugepagesz=1G hugepages=4 lu_huge_pages=4");
+    passes(update.ktap_after_update(1))
 }

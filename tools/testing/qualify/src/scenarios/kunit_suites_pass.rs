@@ -30,7 +30,7 @@ inventory::submit! {
         "The KUnit suites of the Rust code pass",
         run,
     )
-    .covers(&["kho-8", "luo-2", "luo-5"])
+    .covers(&["kho-8", "luo-2", "luo-5", "memfd-4"])
     .needs(&[Need::before(Fact::Kunit)])
 }
 

@@ -4,8 +4,10 @@
 
 use anyhow::Result;
 
+use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::facts::Fact;
 use crate::run::passes;
 
 /// The cases in the program.
@@ -17,6 +19,7 @@ inventory::submit! {
         "Memfds come back with their data, holes, size, position and seals, and are accounted for",
         run,
     )
+    .needs(&[Need::before(Fact::Thp)])
     .covers(&["memfd-2", "memfd-4", "memfd-6"])
 }
 

@@ -8,7 +8,7 @@ use crate::Run;
 use crate::Scenario;
 
 /// The cases in the program.
-const CASES: usize = 19;
+const CASES: usize = 20;
 
 inventory::submit! {
     Scenario::each(

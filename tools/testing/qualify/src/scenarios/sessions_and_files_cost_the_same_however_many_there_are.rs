@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use anyhow::bail;
-use anyhow::ensure;
+use lu_vm::GuestFailure;
 use lu_vm::numbers_behind;
 
 use crate::Need;
@@ -52,6 +52,8 @@ fn run(run: &Run<'_>) -> Result<()> {
             ));
         }
     }
-    ensure!(failures.is_empty(), "{}", failures.join("; "));
-    Ok(())
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(GuestFailure::of_results(failures.join("; "))),
+    }
 }

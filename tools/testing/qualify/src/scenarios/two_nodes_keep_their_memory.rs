@@ -33,12 +33,13 @@ inventory::submit! {
         "A machine with two NUMA nodes can be updated",
         run,
     )
-    .needs(&[Need::both(Fact::Numa), Need::both(Fact::X86)])
+    .needs(&[Need::before(Fact::Thp), Need::both(Fact::Numa), Need::both(Fact::X86)])
     .slow()
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
     passes(run.update("memfd_behaviour")
         .memory_mib(2048)
+        .cmdline("lu_nodes=2")
         .qemu_args(&NODES).ktap_after_update(CASES))
 }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 use lu_bench::work::Fate;
-use lu_vm::Late;
+use lu_vm::GuestFailure;
 
 use crate::cases;
 use crate::cases::Run;
@@ -195,7 +195,10 @@ impl Team<'_> {
         let profiler = profiler.filter(|_| run.time == Time::Instructions);
         match guest::run(&name, &self.kernels[&run.variant], &spec, profiler) {
             Ok(outcome) => Ok(Ok(outcome)),
-            Err(error) if run.variant == Variant::Mainline && error.is::<Late>() => {
+            Err(error)
+                if run.variant == Variant::Mainline
+                    && error.downcast_ref().is_some_and(GuestFailure::is_late) =>
+            {
                 eprintln!("{title}: {error:#}");
                 Ok(Err(format!("did not end within {} s", self.cli.deadline)))
             }
