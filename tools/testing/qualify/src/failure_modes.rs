@@ -55,7 +55,11 @@ pub const FAILURE_MODES: &[FailureMode] = &[
     mode("kho-6", "Deferred initialisation of pages overwrites what KHO knows of them"),
     mode("kho-7", "Huge pages for half of memory leave no room for scratch regions, and KHO is off"),
     mode("kho-8", "A vmalloc area is said to be preserved though there was no memory"),
-    mode("kho-9", "The incoming map of memory is used without a look at it"),
+    mode(
+        "kho-9",
+        "The incoming map is not looked at before use, blobs in debugfs are taken for device trees; allocation \
+            tags are off and unmapped memory is scanned, which kernels of DEBUG=1 complain of",
+    ),
     mode("kho-10", "Boot takes time quadratic in the number of separate runs")
         .still_in_mainline(),
     mode("kho-11", "Addresses handed over point outside memory, at each other or at scratch")
