@@ -57,11 +57,13 @@ pub enum Fact {
     Lean,
     /// Huge pages of hugetlbfs.
     HugePages,
+    /// `/proc/PID/pagemap`.
+    Pagemap,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Luo,
         Self::Ours,
         Self::Swap,
@@ -79,6 +81,7 @@ impl Fact {
         Self::KhoFiles,
         Self::Lean,
         Self::HugePages,
+        Self::Pagemap,
     ];
 
     /// What the program calls it.
@@ -101,6 +104,7 @@ impl Fact {
             Self::KhoFiles => "kho-files",
             Self::Lean => "lean",
             Self::HugePages => "huge-pages",
+            Self::Pagemap => "pagemap",
         }
     }
 
@@ -126,6 +130,7 @@ impl Fact {
             Self::Page16K => "pages of 16 KiB",
             Self::X86 => "an x86 machine to run on",
             Self::KhoFiles => "KHO's files in debugfs (CONFIG_KEXEC_HANDOVER_DEBUGFS)",
+            Self::Pagemap => "the pages of a process in /proc (CONFIG_PROC_PAGE_MONITOR)",
             Self::HugePages => "huge pages (CONFIG_HUGETLBFS)",
             Self::Lean => "room in a small machine, for KASAN and kmemleak take much of it",
         }
@@ -133,7 +138,7 @@ impl Fact {
 }
 
 /// What each kernel has that is built here, for any architecture.
-const BUILT_WITH: [Fact; 9] = [
+const BUILT_WITH: [Fact; 11] = [
     Fact::Swap,
     Fact::Thp,
     Fact::Memcg,
@@ -142,6 +147,8 @@ const BUILT_WITH: [Fact; 9] = [
     Fact::TestLuo,
     Fact::SymbolMap,
     Fact::KhoFiles,
+    Fact::HugePages,
+    Fact::Pagemap,
     Fact::Luo,
 ];
 

@@ -104,6 +104,7 @@ int main(void)
 	fact("kunit", exists("/sys/kernel/debug/kunit/liveupdate_kho"));
 	fact("page-16k", page_size() == 16384);
 	fact("kho-files", exists("/sys/kernel/debug/kho/out/sub_fdts"));
+	fact("pagemap", exists("/proc/self/pagemap"));
 	fact("huge-pages", exists("/sys/kernel/mm/hugepages"));
 	fact("lean", !exists("/sys/kernel/debug/kmemleak"));
 #ifdef __x86_64__

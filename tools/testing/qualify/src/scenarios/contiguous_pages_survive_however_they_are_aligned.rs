@@ -4,9 +4,11 @@
 
 use anyhow::Result;
 
+use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
@@ -15,6 +17,7 @@ inventory::submit! {
         "Runs of pages come back whatever their length and alignment, as large folios where they can be",
         run,
     )
+    .needs(&[Need::both(Fact::Pagemap)])
     .peer_fails(Side::After, "pages come back one by one, not as large folios")
 }
 

@@ -17,7 +17,7 @@ inventory::submit! {
         "Extents come back whatever their length and alignment",
         run,
     )
-    .needs(&[Need::both(Fact::Ours)])
+    .needs(&[Need::both(Fact::Ours), Need::both(Fact::Pagemap)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,8 +5,10 @@
 use anyhow::Result;
 use lu_vm::places;
 
+use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::facts::Fact;
 use crate::run::passes;
 
 inventory::submit! {
@@ -16,6 +18,7 @@ inventory::submit! {
         run,
     )
     .covers(&["memfd-5"])
+    .needs(&[Need::before(Fact::KhoFiles), Need::before(Fact::Pagemap)])
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
