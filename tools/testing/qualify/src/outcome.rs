@@ -2,12 +2,25 @@
 
 //! What came of a scenario.
 
+use std::fmt;
 use std::time::Duration;
 
 use lu_vm::Pair;
 use serde::Serialize;
 
 use crate::scenario::Scenario;
+
+/// A scenario finds out that it cannot be run between these kernels.
+#[derive(Debug)]
+pub struct NotApplicable(pub &'static str);
+
+impl fmt::Display for NotApplicable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for NotApplicable {}
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -25,6 +25,7 @@ use lu_vm::Kernel;
 use lu_vm::Pair;
 
 use crate::facts::Facts;
+use crate::outcome::NotApplicable;
 use crate::outcome::Outcome;
 use crate::outcome::Record;
 use crate::run::Run;
@@ -228,6 +229,9 @@ fn judge(result: Result<()>, known: Option<Expected>) -> Outcome {
         Err(error) => error,
     };
     let why = format!("{error:#}");
+    if error.is::<NotApplicable>() {
+        return Outcome::NotApplicable { why };
+    }
     let guest: Option<&GuestFailure> = error.downcast_ref();
     match (known, guest) {
         (Some(known), Some(guest)) if guest.has_jumped() || !known.after_jump => {

@@ -106,6 +106,8 @@ struct BootData {
     scratch_note: Note,
     scratch: u64,
     scratch_length: u64,
+    /// Whether the image has a list of what to make checksums of.
+    checked: bool,
 }
 
 /// The root of all that is handed over.
@@ -208,24 +210,38 @@ impl Handover {
         let scratch = *self.image.words()[..self.word].last().unwrap_or(&0);
         let scratch = self.image.segment_at(scratch)?;
         let sources = self.image.sources(debugger)?;
-        let mut segments = self.image.segments()?;
-        segments.retain(|segment| segment.length <= MAX_NOTE_SEGMENT);
-        let mut find = |pair| {
-            for segment in &segments {
-                let bytes = sources.read(debugger, segment)?;
-                if let Some((offset, order)) = find_pair(&bytes, pair) {
-                    let address = sources.of(segment.destination + offset as u64);
-                    return Ok(Note { address, order });
-                }
+        let mut segments = Vec::new();
+        for segment in self.image.segments()? {
+            if segment.length <= MAX_NOTE_SEGMENT {
+                segments.push((segment.destination, sources.read(debugger, &segment)?));
             }
-            anyhow::bail!("no segment of the image tells the next kernel of {pair:#x?}")
+        }
+        let find = |pair| {
+            let mut found = segments.iter().filter_map(|(destination, bytes)| {
+                let (offset, order) = find_pair(bytes, pair)?;
+                let address = sources.of(destination + offset as u64);
+                Some(Note { address, order })
+            });
+            found.next()
+        };
+        let note = |pair| {
+            find(pair).with_context(|| {
+                format!("no segment of the image tells the next kernel of {pair:#x?}")
+            })
         };
         Ok(BootData {
-            tree_note: find([self.address, PAGE])?,
-            scratch_note: find([scratch.destination, scratch.length])?,
+            tree_note: note([self.address, PAGE])?,
+            scratch_note: note([scratch.destination, scratch.length])?,
             scratch: sources.of(scratch.destination),
             scratch_length: scratch.length,
+            checked: find([scratch.destination, scratch.size]).is_some(),
         })
+    }
+
+    /// Whether the jump ends in an endless loop if the image is not what was loaded. Linux up to 7.2 makes
+    /// checksums of it; 7.3 does not where there is KHO.
+    pub fn image_is_checked(&self, debugger: &mut Debugger) -> Result<bool> {
+        Ok(self.boot_data(debugger)?.checked)
     }
 
     /// Where the description of a scratch region is: the physical address of its first byte, then its size
@@ -271,9 +287,6 @@ impl Handover {
         let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
         let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
         let mut all = vec![
-            Structure::new("note of the device tree", boot.tree_note.address, NOTE),
-            Structure::new("note of scratch", boot.scratch_note.address, NOTE),
-            Structure::new("scratch regions", boot.scratch, boot.scratch_length),
             Structure::new("device tree", self.address, be32(&self.tree, 4)?.into()),
             Structure::new("LUO's root", self.luo()?, LUO),
             Structure::new("sessions", self.sessions(debugger)?, BLOCK + SESSION),
@@ -283,6 +296,13 @@ impl Handover {
             Structure::new("memfd's table", table, TABLE),
             Structure::new("FLBs", flbs, BLOCK + 2 * FILE),
         ];
+        if !boot.checked {
+            all.extend([
+                Structure::new("note of the device tree", boot.tree_note.address, NOTE),
+                Structure::new("note of scratch", boot.scratch_note.address, NOTE),
+                Structure::new("scratch regions", boot.scratch, boot.scratch_length),
+            ]);
+        }
         if let Ok(address) = self.number("kexec-metadata", "preserved-data") {
             let length = self.number("kexec-metadata", "blob-size")?;
             all.push(Structure::new("metadata of the kexec", address, length));

@@ -46,8 +46,10 @@ const MAX_ENTRIES: usize = 16 << 20;
 pub struct Segment {
     /// The physical address that it is for.
     pub destination: u64,
-    /// The length in bytes.
+    /// The length in bytes of what there is to put there.
     pub length: u64,
+    /// The length in bytes of the place, all pages of it.
+    pub size: u64,
 }
 
 /// An image, as far as it is of interest to those who look for something in it.
@@ -88,9 +90,10 @@ impl Kimage {
         let (segments, _) = self.words[SEGMENTS..].as_chunks::<SEGMENT_WORDS>();
         let all = segments.iter().take(count as usize);
         Ok(all
-            .map(|&[_, length, destination, _]| Segment {
+            .map(|&[_, length, destination, size]| Segment {
                 destination,
                 length,
+                size,
             })
             .collect())
     }
@@ -205,6 +208,7 @@ mod tests {
         words[SEGMENT_COUNT] = 2;
         words[SEGMENTS + SEGMENT_WORDS + 1] = 48;
         words[SEGMENTS + SEGMENT_WORDS + 2] = 0x8_0000;
+        words[SEGMENTS + SEGMENT_WORDS + 3] = 0x1000;
         let image = Kimage {
             address: 0x1000,
             words,
@@ -212,6 +216,7 @@ mod tests {
         let second = Segment {
             destination: 0x8_0000,
             length: 48,
+            size: 0x1000,
         };
         let at = 0x1000 + ((SEGMENTS + SEGMENT_WORDS) * WORD) as u64;
         assert_eq!(image.segment_at(at).unwrap(), second);

@@ -15,7 +15,9 @@ use crate::Side;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::survive;
+use crate::damage::update_with;
 use crate::facts::Fact;
+use crate::outcome::NotApplicable;
 
 /// The size in bytes of a scratch region, behind its address.
 const SIZE: u64 = 8;
@@ -32,6 +34,17 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
+    let mut is_checked = false;
+    update_with(run, "-undamaged", "", |handover, debugger| {
+        is_checked = handover.image_is_checked(debugger)?;
+        Ok(())
+    })?;
+    if is_checked {
+        return Err(NotApplicable(
+            "the kernel before makes checksums of the image, which cannot be damaged therefore",
+        )
+        .into());
+    }
     survive(run, "", DAMAGES)
 }
 
