@@ -405,8 +405,8 @@ static void need_machine(void)
 	NEED(lu_read_text("/sys/devices/system/cpu/online", text, sizeof(text)));
 	last = strchr(text, '-');
 	NEED(!cpus || strtoul(last ? last + 1 : text, NULL, 10) + 1 == cpus);
-	/* The kernel, and scratch, are not counted. */
-	NEED(lu_meminfo("MemTotal") >= (long)mib * 1024 * 3 / 4);
+	/* The kernel is not counted, nor what is preserved still. */
+	NEED(lu_meminfo("MemTotal") >= (long)mib * 1024 / 2);
 	snprintf(text, sizeof(text), "/sys/devices/system/node/node%lu", nodes - 1);
 	NEED(!nodes || access(text, F_OK) == 0);
 }
