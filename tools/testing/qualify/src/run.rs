@@ -12,6 +12,7 @@ use lu_vm::LiveUpdate;
 use lu_vm::Pair;
 use lu_vm::Program;
 use lu_vm::SingleKernel;
+use lu_vm::places;
 
 /// Has the first kernel write the format that mainline does not know.
 pub const EXTENTS: &str = "liveupdate_memfd=extents";
@@ -98,6 +99,19 @@ impl<'a> Run<'a> {
     /// Any program on the first kernel alone.
     pub fn single_with(&self, program: Program) -> SingleKernel {
         SingleKernel::new(self.name, self.kernel().clone(), program).cmdline(&self.seed_argument())
+    }
+
+    /// How often to do what is done `count` times on kernels of usual speed. Those that look after themselves
+    /// take ten times as long, and are for finding what a few times show.
+    pub fn times(&self, count: usize) -> Result<usize> {
+        let slowness = usize::try_from(places::patience()?)?;
+        let times = (count / slowness).max(1);
+        if times < count {
+            self.note(format!(
+                "done {times} times, not {count}, as these kernels are slow"
+            ));
+        }
+        Ok(times)
     }
 
     /// Says how far it is, for scenarios of minutes.

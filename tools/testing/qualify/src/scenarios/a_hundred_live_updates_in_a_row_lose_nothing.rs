@@ -22,5 +22,5 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    loses_nothing(run, UPDATES)
+    loses_nothing(run, run.times(UPDATES)?)
 }

@@ -39,9 +39,10 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let (mut intact, mut failures) = (0, Vec::new());
-    for round in 0..ROUNDS {
+    let rounds = run.times(ROUNDS)?;
+    for round in 0..rounds {
         if round % 10 == 0 {
-            run.progress(round, ROUNDS, "updates");
+            run.progress(round, rounds, "updates");
         }
         // Each by itself, so that none depends on how far those before it came.
         let mut random = Xoshiro256PlusPlus::seed_from_u64(run.seed().wrapping_add(round as u64));
@@ -59,8 +60,8 @@ fn run(run: &Run<'_>) -> Result<()> {
         }
     }
     run.note(format!(
-        "{} of {ROUNDS} randomly damaged handovers were survived, {intact} of them with the data intact",
-        ROUNDS - failures.len()
+        "{} of {rounds} randomly damaged handovers were survived, {intact} of them with the data intact",
+        rounds - failures.len()
     ));
     match failures.is_empty() {
         true => Ok(()),
