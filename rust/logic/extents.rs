@@ -125,6 +125,13 @@ pub struct Extent {
     pub flags: u16,
 }
 
+/// How many pages some entries name in all, sound or not.
+pub fn named_pages(entries: &[ExtentSer]) -> u64 {
+    entries
+        .iter()
+        .fold(0, |sum, entry| sum.saturating_add(u64::from(entry.count)))
+}
+
 /// Iterator over the extents of a file that validates them. After an error it ends.
 pub struct Extents<'a> {
     entries: &'a [ExtentSer],

@@ -15,6 +15,7 @@ use crate::kernel::shmem;
 use crate::kho::Batch;
 use crate::kho::Discard;
 use crate::kho::Restorer;
+use crate::logic::extents::named_pages;
 use crate::logic::extents::Cut;
 use crate::logic::extents::Extent;
 use crate::logic::memfd::File as Checked;
@@ -98,7 +99,16 @@ impl Format for ExtentSer {
         Ok(pages)
     }
 
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+    fn discard(entries: &[Self], taken: Progress, pages: u64, restorer: &mut Restorer) -> u64 {
+        let named = named_pages(entries);
+
+        if named > pages {
+            // Some of it is somebody else's, and nobody knows which: it stays as it is.
+            pr_warn!(
+                "memfd: a table names {named} pages of a file of {pages}: they stay reserved until the next boot\n"
+            );
+            return 0;
+        }
         let mut discard = restorer.discard();
         let mut missing = 0;
         let mut skip = taken.pages;

@@ -69,7 +69,7 @@ impl Format for FolioSer {
         Ok(entries.len())
     }
 
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
+    fn discard(entries: &[Self], taken: Progress, _: u64, restorer: &mut Restorer) -> u64 {
         let mut discard = restorer.discard();
         let mut missing = 0;
 

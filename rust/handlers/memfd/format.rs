@@ -44,9 +44,9 @@ pub(super) trait Format:
     /// The number of pages that `entries` name at least.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize>;
 
-    /// Frees what `entries`, which the previous kernel wrote, name, but for what is `taken`. Returns how
-    /// many of them name what was not preserved.
-    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64;
+    /// Frees what `entries`, which the previous kernel wrote of a file of so many `pages`, name, but for what
+    /// is `taken`. Returns how many of them name what was not preserved.
+    fn discard(entries: &[Self], taken: Progress, pages: u64, restorer: &mut Restorer) -> u64;
 }
 
 /// `liveupdate_memfd=extents`.

@@ -14,6 +14,7 @@ use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::memfd::MemfdSer;
+use crate::abi::PAGE_SIZE;
 use crate::kernel::memfd;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::shmem::Filler;
@@ -220,6 +221,8 @@ struct Contents<'a, F: Format> {
     table: Option<Readable>,
     /// Entries in the table.
     count: usize,
+    /// Length of the file in pages; without bounds where that cannot be believed.
+    pages: u64,
     taken: Progress,
     _format: PhantomData<F>,
 }
@@ -236,6 +239,7 @@ impl<'a, F: Format> Contents<'a, F> {
             restorer,
             table: Some(table),
             count: count.min(room),
+            pages: checked.map_or(u64::MAX, |_| ser.size.div_ceil(PAGE_SIZE as u64)),
             taken: Progress::default(),
             _format: PhantomData,
         };
@@ -286,7 +290,7 @@ fn entries_of<F: Format>(table: &Option<Readable>, count: usize) -> &[F] {
 impl<F: Format> Drop for Contents<'_, F> {
     fn drop(&mut self) {
         let entries = entries_of::<F>(&self.table, self.count);
-        let missing = F::discard(entries, self.taken, self.restorer);
+        let missing = F::discard(entries, self.taken, self.pages, self.restorer);
 
         if let Some(table) = self.table.take() {
             table.free(self.restorer);
