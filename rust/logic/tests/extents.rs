@@ -82,6 +82,18 @@ fn read(entries: &[(u64, u16, u32, u32)]) -> Vec<Result<Extent, MemfdError>> {
 }
 
 #[test]
+fn what_entries_name_is_counted_whatever_they_say() {
+    let entry = |count| ExtentSer::new(Pfn::new(7), 0, 0, count).unwrap();
+
+    assert_eq!(named_pages(&[]), 0);
+    assert_eq!(named_pages(&[entry(2), entry(3)]), 5);
+    assert_eq!(
+        named_pages(&[entry(u32::MAX), entry(u32::MAX)]),
+        2 * u64::from(u32::MAX)
+    );
+}
+
+#[test]
 fn sound_extents_are_read() {
     let found = read(&[(100, 3, 0, 10), (7, 0, 10, 1), (200, 1, 60, 4)]);
 

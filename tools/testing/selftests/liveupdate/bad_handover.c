@@ -14,22 +14,36 @@
 /* So many that there are some before and after one that is damaged. */
 #define SIZE	(6 * PAGE)
 
-static bool preserve(int device, const char *name, char byte)
+static bool add_page(int memfd, char byte)
 {
-	int session = lu_create(device, name);
-	int memfd = memfd_create("bad-handover", 0);
-	static char data[SIZE];
+	static char page[PAGE];
 
-	memset(data, byte, sizeof(data));
-	return write(memfd, data, SIZE) == (ssize_t)SIZE &&
-	       !lu_preserve(session, memfd, TOKEN);
+	memset(page, byte, sizeof(page));
+	return write(memfd, page, PAGE) == (ssize_t)PAGE;
+}
+
+/*
+ * The pages of the two alternate, in the order of addresses or against it: who
+ * takes more than the damaged file has takes the other one's.
+ */
+static bool preserve(int device)
+{
+	int memfd = memfd_create("bad-handover", 0);
+	int other = memfd_create("other", 0);
+
+	for (unsigned long at = 0; at < SIZE; at += PAGE) {
+		if (!add_page(other, 'o') || !add_page(memfd, 'd'))
+			return false;
+	}
+	return !lu_preserve(lu_create(device, SESSION), memfd, TOKEN) &&
+	       !lu_preserve(lu_create(device, OTHER), other, TOKEN);
 }
 
 static int hand_over(void)
 {
 	int device = open(LU_DEVICE, O_RDWR);
 
-	if (!preserve(device, SESSION, 'd') || !preserve(device, OTHER, 'o')) {
+	if (!preserve(device)) {
 		printf("# cannot preserve: errno %d\n", errno);
 		return 1;
 	}
