@@ -110,10 +110,7 @@ fn survive_and(
         damages.len() - failures.len(),
         damages.len()
     ));
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(GuestFailure::join(&failures)),
-    }
+    GuestFailure::join(&failures)
 }
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.

@@ -118,15 +118,14 @@ where
             let sender = sender.clone();
             let (queue, running) = (&queue, &running);
             scope.spawn(move || {
-                loop {
-                    let next = lock(queue).pop_front();
-                    let Some((number, job)) = next else { return };
+                // Ends when nothing is left, or nobody wants to hear of it any more.
+                while let Some((number, job)) = next(queue) {
                     let name = format!("{}::{}", job.scenario.name, job.place);
                     lock(running).insert(number, (name, Instant::now()));
                     let record = run_one(job, known, seed);
                     lock(running).remove(&number);
                     if sender.send((number, record)).is_err() {
-                        return;
+                        break;
                     }
                 }
             });
@@ -143,6 +142,11 @@ where
             }
         }
     })
+}
+
+/// Takes the next job, and gives the queue back before it is done.
+fn next(queue: &Mutex<VecDeque<(usize, Job)>>) -> Option<(usize, Job)> {
+    lock(queue).pop_front()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

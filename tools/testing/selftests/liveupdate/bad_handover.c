@@ -14,13 +14,8 @@
 /* So many that there are some before and after one that is damaged. */
 #define SIZE	(6 * PAGE)
 
-static bool add_page(int memfd, char byte)
-{
-	static char page[PAGE];
-
-	memset(page, byte, sizeof(page));
-	return write(memfd, page, PAGE) == (ssize_t)PAGE;
-}
+/* What is in the two files, for lu_fill() and lu_wrong(). */
+enum { DATA = 1, OTHER_DATA = 2 };
 
 /*
  * The pages of the two alternate, in the order of addresses or against it: who
@@ -32,7 +27,8 @@ static bool preserve(int device)
 	int other = memfd_create("other", 0);
 
 	for (unsigned long at = 0; at < SIZE; at += PAGE) {
-		if (!add_page(other, 'o') || !add_page(memfd, 'd'))
+		if (!lu_fill(other, at, at + PAGE, OTHER_DATA) ||
+		    !lu_fill(memfd, at, at + PAGE, DATA))
 			return false;
 	}
 	return !lu_preserve(lu_create(device, SESSION), memfd, TOKEN) &&
@@ -55,7 +51,8 @@ static int hand_over(void)
 static int look_for_data(int device)
 {
 	int session = lu_retrieve_session(device, SESSION);
-	static char data[SIZE];
+	unsigned long wrong;
+	unsigned char byte;
 	int memfd;
 
 	if (session < 0) {
@@ -70,20 +67,16 @@ static int look_for_data(int device)
 		printf("# a session, but no data: %d, then %d\n", memfd, again);
 		return again == memfd ? 0 : 1;
 	}
-	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != (ssize_t)SIZE) {
-		printf("# the data cannot be read: errno %d\n", errno);
-		return 1;
-	}
-	for (unsigned long i = 0; i < SIZE; i++) {
-		if (data[i] == 'd')
-			continue;
-		/* A page that moved within the file leaves a hole: nobody can tell. */
-		if (!data[i]) {
-			printf("# a hole at byte %lu\n", i);
-			return 0;
+	wrong = lu_wrong(memfd, 0, SIZE, DATA);
+	if (wrong < SIZE) {
+		if (lseek(memfd, wrong, SEEK_SET) != (off_t)wrong ||
+		    read(memfd, &byte, 1) != 1) {
+			printf("# the data cannot be read: errno %d\n", errno);
+			return 1;
 		}
-		printf("# foreign data at byte %lu\n", i);
-		return 1;
+		/* A page that moved within the file leaves a hole: nobody can tell. */
+		printf("# %s at byte %lu\n", byte ? "foreign data" : "a hole", wrong);
+		return byte ? 1 : 0;
 	}
 	printf("# the data is intact\n");
 	return 0;
@@ -94,21 +87,16 @@ static void look_for_other(int device)
 {
 	int session = lu_retrieve_session(device, OTHER);
 	int memfd = session < 0 ? session : lu_retrieve(session, TOKEN);
-	static char data[SIZE];
+	unsigned long wrong;
 
 	if (memfd < 0) {
 		printf("# no other file: %d\n", memfd);
 		return;
 	}
-	if (lseek(memfd, 0, SEEK_SET) || read(memfd, data, SIZE) != (ssize_t)SIZE) {
-		printf("# the other file cannot be read: errno %d\n", errno);
+	wrong = lu_wrong(memfd, 0, SIZE, OTHER_DATA);
+	if (wrong < SIZE) {
+		printf("# the other file is wrong at byte %lu\n", wrong);
 		return;
-	}
-	for (unsigned long i = 0; i < SIZE; i++) {
-		if (data[i] != 'o') {
-			printf("# the other file is wrong at byte %lu\n", i);
-			return;
-		}
 	}
 	printf("# the other file is intact\n");
 }

@@ -69,8 +69,11 @@ impl GuestFailure {
         self.late
     }
 
-    /// One for many, each with a name: a failure of guests only if all of them are.
-    pub fn join(errors: &[(String, Error)]) -> Error {
+    /// One error for many, each with a name, if there are any: a failure of guests only if all of them are.
+    pub fn join(errors: &[(String, Error)]) -> Result<(), Error> {
+        if errors.is_empty() {
+            return Ok(());
+        }
         let mut text = String::new();
         for (name, error) in errors {
             // Writing to a string does not fail.
@@ -80,10 +83,10 @@ impl GuestFailure {
             .iter()
             .map(|(_, error)| error.downcast_ref())
             .collect();
-        match guests {
+        Err(match guests {
             Some(guests) => Self::new(text, guests.iter().all(|guest| guest.jumped)).into(),
             None => Error::msg(text),
-        }
+        })
     }
 }
 
@@ -110,13 +113,17 @@ mod tests {
         let other = || ("two".to_owned(), Error::msg("no compiler"));
         let joined = |errors: &[(String, Error)]| -> Option<bool> {
             GuestFailure::join(errors)
+                .unwrap_err()
                 .downcast_ref()
                 .map(GuestFailure::has_jumped)
         };
+        assert!(GuestFailure::join(&[]).is_ok());
         assert_eq!(joined(&[guest(true), guest(true)]), Some(true));
         assert_eq!(joined(&[guest(true), guest(false)]), Some(false));
         assert_eq!(joined(&[guest(true), other()]), None);
-        let text = GuestFailure::join(&[guest(true), other()]).to_string();
+        let text = GuestFailure::join(&[guest(true), other()])
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("one: x") && text.contains("two: no compiler"));
     }
 

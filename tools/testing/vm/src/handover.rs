@@ -10,9 +10,7 @@ use anyhow::ensure;
 
 use crate::gdb::Debugger;
 use crate::kimage::Kimage;
-
-/// The page size of the guests.
-const PAGE: u64 = 4096;
+use crate::kimage::PAGE;
 
 /// The longest segment, in bytes, that may tell the next kernel of the handover.
 const MAX_NOTE_SEGMENT: u64 = 64 << 10;

@@ -13,7 +13,7 @@ use anyhow::ensure;
 use crate::gdb::Debugger;
 
 /// The page size of the guests.
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
 
 /// Bytes of a word.
 const WORD: usize = 8;
@@ -100,17 +100,12 @@ impl Kimage {
 
     /// The segment whose description is at a virtual address.
     pub fn segment_at(&self, address: u64) -> Result<Segment> {
-        let all = self.segments()?;
         let first = self.address + (SEGMENTS * WORD) as u64;
-        let size = (SEGMENT_WORDS * WORD) as u64;
-        let index = address.wrapping_sub(first) / size;
-        ensure!(
-            address.wrapping_sub(first).is_multiple_of(size),
-            "{address:#x} is no segment of the image"
-        );
-        let segment = usize::try_from(index).ok().and_then(|index| all.get(index));
-        segment
-            .copied()
+        let addresses = (first..).step_by(SEGMENT_WORDS * WORD);
+        let mut all = self.segments()?.into_iter().zip(addresses);
+        let found = all.find(|(_, at)| *at == address);
+        found
+            .map(|(segment, _)| segment)
             .with_context(|| format!("{address:#x} is no segment of the image"))
     }
 

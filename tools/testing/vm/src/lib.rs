@@ -59,6 +59,7 @@ pub use images::{Build, Direction, Image, Variant};
 pub use initramfs::Initramfs;
 pub use jump::run_at_jump;
 pub use kernel::{Kernel, Pair};
+pub use kimage::PAGE;
 pub use ktap::Ktap;
 pub use live_update::{LiveUpdate, SingleKernel};
 pub use pci_table::{Bdf, PciEntry, PciTable};

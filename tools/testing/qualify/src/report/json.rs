@@ -48,7 +48,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
         release: facts.release(),
         has: facts.present().map(|fact| fact.name()).collect(),
     });
-    let runs = report.records.iter().map(|record| Run {
+    let runs = report.records().map(|record| Run {
         scenario: record.scenario.name,
         about: record.scenario.about,
         covers: record.scenario.covers,

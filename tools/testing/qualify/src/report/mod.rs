@@ -22,10 +22,8 @@ pub use table::table;
 
 /// All that there is to report.
 pub struct Report {
-    /// What was run, in the order in which it was planned.
-    records: Vec<Record>,
-    /// The numbers of those in the plan.
-    numbers: Vec<usize>,
+    /// What was run, by its number in the plan.
+    records: BTreeMap<usize, Record>,
     /// How many there are in the plan.
     planned: usize,
     /// What is known of the kernels.
@@ -38,8 +36,7 @@ impl Report {
     /// A report of so many runs, none of which is done.
     pub fn new(planned: usize, seed: u64) -> Self {
         Self {
-            records: Vec::new(),
-            numbers: Vec::new(),
+            records: BTreeMap::new(),
             planned,
             known: Known::new(),
             seed,
@@ -53,9 +50,12 @@ impl Report {
 
     /// Adds what came of the run with this number in the plan.
     pub fn add(&mut self, number: usize, record: Record) {
-        let place = self.numbers.partition_point(|other| *other < number);
-        self.numbers.insert(place, number);
-        self.records.insert(place, record);
+        self.records.insert(number, record);
+    }
+
+    /// What was run, in the order in which it was planned.
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
     }
 
     /// Says that it is not complete, if so.
@@ -87,7 +87,7 @@ impl Report {
     /// How many runs ended so.
     pub fn count(&self, word: &str) -> usize {
         let fits = |record: &&Record| record.outcome.word() == word;
-        self.records.iter().filter(fits).count()
+        self.records().filter(fits).count()
     }
 
     /// Whether any scenario was applicable.
@@ -102,13 +102,13 @@ impl Report {
 
     fn failed(&self) -> impl Iterator<Item = &Record> {
         let failed = |record: &&Record| matches!(record.outcome, Outcome::Failed { .. });
-        self.records.iter().filter(failed)
+        self.records().filter(failed)
     }
 
     /// The places, in the order in which they were first come to, each with its runs.
     fn by_place(&self) -> Vec<(&str, Vec<&Record>)> {
         let mut places: Vec<(&str, Vec<&Record>)> = Vec::new();
-        for record in &self.records {
+        for record in self.records() {
             match places.iter_mut().find(|(place, _)| *place == record.place) {
                 Some((_, records)) => records.push(record),
                 None => places.push((&record.place, vec![record])),
@@ -120,7 +120,7 @@ impl Report {
     /// Each scenario that was run, by name, with its runs.
     fn by_scenario(&self) -> BTreeMap<&'static str, Vec<&Record>> {
         let mut scenarios: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-        for record in &self.records {
+        for record in self.records() {
             scenarios
                 .entry(record.scenario.name)
                 .or_default()

@@ -47,7 +47,7 @@ pub(super) fn render(report: &Report) -> String {
                 h2 { "Known ways to go wrong" }
                 (failure_modes(report))
                 h2 { "Details" }
-                @for record in &report.records { (details(record)) }
+                @for record in report.records() { (details(record)) }
             }
         }
     };
@@ -138,7 +138,7 @@ fn failure_modes(report: &Report) -> Markup {
 /// The scenarios for a failure mode, and what came of each.
 fn looked_for(report: &Report, mode: &FailureMode) -> Markup {
     let covers = |record: &&Record| record.scenario.covers.contains(&mode.id);
-    let records: Vec<&Record> = report.records.iter().filter(covers).collect();
+    let records: Vec<&Record> = report.records().filter(covers).collect();
     html! {
         @match mode.elsewhere {
             Some(why) => (why),

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use lu_vm::Debugger;
 use lu_vm::Handover;
+use lu_vm::PAGE;
 
 use crate::Need;
 use crate::Run;
@@ -14,9 +15,6 @@ use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::lose_one_file;
 use crate::facts::Fact;
-
-/// The size of a page.
-const PAGE: u64 = 4096;
 
 /// Bytes of an entry of a memfd's table, and which bits of its first eight bytes are a frame number.
 const ENTRY: u64 = 16;

@@ -3,11 +3,11 @@
 //! Shows that it is the damage, not the debugger, that makes other scenarios fail.
 
 use anyhow::Result;
-use anyhow::ensure;
 
 use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::damage::shows;
 use crate::damage::update_with;
 use crate::facts::Fact;
 
@@ -22,12 +22,5 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let seen = update_with(run, "", "", |_, _| Ok(()))?;
-    let boots = seen.boots();
-    let intact = |line: &String| line.contains("# the data is intact");
-    ensure!(
-        boots[1].iter().any(intact),
-        "the data did not come\n{}",
-        seen.tail()
-    );
-    Ok(())
+    shows(&seen, "# the data is intact", "the data did not come")
 }

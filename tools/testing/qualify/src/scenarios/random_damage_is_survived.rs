@@ -63,10 +63,7 @@ fn run(run: &Run<'_>) -> Result<()> {
         "{} of {rounds} randomly damaged handovers were survived, {intact} of them with the data intact",
         rounds - failures.len()
     ));
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(GuestFailure::join(&failures)),
-    }
+    GuestFailure::join(&failures)
 }
 
 /// Overwrites a field of one of the structures, and says which and how.
