@@ -89,16 +89,17 @@ pub(super) fn survey(found: &Found) {
     }
 }
 
-/// Whether a page is preserved, as long as only the survey knows.
-pub(super) fn surveyed(page: Pfn) -> Option<bool> {
+/// Whether the pages from `first` to `last` are all preserved, as long as only the survey knows.
+pub(super) fn surveyed(first: Pfn, last: Pfn) -> Option<bool> {
     let survey = SURVEY.lock();
     let words = survey.as_ref()?.pages.words();
 
-    Some(pageset::intersects(
-        words,
-        page,
-        Pfn::new(page.get().saturating_add(1)),
-    ))
+    Some((first.get()..=last.get()).all(|page| is_in(words, Pfn::new(page))))
+}
+
+/// Whether `page` is in `words`.
+fn is_in(words: &[u64], page: Pfn) -> bool {
+    pageset::intersects(words, page, Pfn::new(page.get().saturating_add(1)))
 }
 
 /// Puts all preserved pages into `pages`. False if something is wrong with the tree.
@@ -111,8 +112,7 @@ fn read_tree(found: &Found, ram: &RamMap, pages: &mut RamPages) -> bool {
         }
     };
     // The device tree is read for as long as this kernel runs.
-    let fdt = found.fdt.pfn();
-    if sound && !pageset::intersects(pages.words(), fdt, Pfn::new(fdt.get().saturating_add(1))) {
+    if sound && !is_in(pages.words(), found.fdt.pfn()) {
         pr_err!(
             "KHO: device tree at {} is not in preserved memory\n",
             found.fdt

@@ -84,12 +84,14 @@ fn is_readable(blob: PhysAddr, size: u64) -> bool {
     let Some(last) = blob.checked_add(size.max(1) - 1) else {
         return false;
     };
-    let mut marks = Marks::new();
+    let (first, last) = (blob.pfn(), last.pfn());
 
     // Memory has holes, so one page after the other; the first that is none ends it.
-    (blob.pfn().get()..=last.pfn().get())
-        .map(Pfn::new)
-        .all(|page| ingest::surveyed(page).unwrap_or_else(|| marks.is_memory(page)))
+    ingest::surveyed(first, last).unwrap_or_else(|| {
+        let mut marks = Marks::new();
+
+        (first.get()..=last.get()).all(|page| marks.is_memory(Pfn::new(page)))
+    })
 }
 
 /// Looks for a blob of the previous kernel: physical address and size in bytes.

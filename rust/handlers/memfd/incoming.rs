@@ -14,7 +14,6 @@ use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::memfd::MemfdSer;
-use crate::abi::PAGE_SIZE;
 use crate::kernel::memfd;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::shmem::Filler;
@@ -239,7 +238,7 @@ impl<'a, F: Format> Contents<'a, F> {
             restorer,
             table: Some(table),
             count: count.min(room),
-            pages: checked.map_or(u64::MAX, |_| ser.size.div_ceil(PAGE_SIZE as u64)),
+            pages: checked.map_or(u64::MAX, Checked::pages),
             taken: Progress::default(),
             _format: PhantomData,
         };
