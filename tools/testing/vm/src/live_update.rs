@@ -144,16 +144,16 @@ impl LiveUpdate {
         self
     }
 
-    /// The size of memory.
+    /// The size of memory. The program finds it as `lu_mib=` on the command line.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = Some(mib);
-        self
+        self.cmdline(&format!("lu_mib={mib}"))
     }
 
-    /// The number of processors.
+    /// The number of processors. The program finds it as `lu_cpus=` on the command line.
     pub fn cpus(mut self, cpus: u32) -> Self {
         self.cpus = Some(cpus);
-        self
+        self.cmdline(&format!("lu_cpus={cpus}"))
     }
 
     /// Makes guest time count instructions, with one processor.

@@ -26,5 +26,5 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let update = run.update("memfd_behaviour").memory_mib(8192).cpus(4);
-    passes(update.cmdline("lu_cpus=4").cmdline("lu_mib=8192").ktap_after_update(CASES))
+    passes(update.ktap_after_update(CASES))
 }

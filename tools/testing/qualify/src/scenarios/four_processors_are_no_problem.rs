@@ -25,5 +25,5 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let update = run.update("memfd_behaviour").cpus(4);
-    passes(update.cmdline("lu_cpus=4").ktap_after_update(CASES))
+    passes(update.ktap_after_update(CASES))
 }

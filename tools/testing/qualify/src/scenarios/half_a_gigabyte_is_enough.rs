@@ -25,5 +25,5 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let update = run.update("memfd_behaviour").memory_mib(512);
-    passes(update.cmdline("lu_mib=512").ktap_after_update(CASES))
+    passes(update.ktap_after_update(CASES))
 }
