@@ -212,7 +212,10 @@ impl<'a, M: BlockMem> Chain<'a, M> {
             .header(block)
             .ok_or(ChainError::Unreadable { block, from })?;
 
-        if header.count == 0 || header.count > self.layout.per_block {
+        // Mainline leaves an empty block behind full ones, if there was an error after it was made.
+        let least = u64::from(header.next != 0);
+
+        if header.count < least || header.count > self.layout.per_block {
             return Err(ChainError::BadCount {
                 block,
                 count: header.count,
