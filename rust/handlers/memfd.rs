@@ -31,6 +31,7 @@ use crate::abi::memfd::FolioSer;
 use crate::kernel::liveupdate::FileHandler;
 use crate::kernel::liveupdate::Handler;
 use crate::kernel::liveupdate::Incoming;
+use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::shmem::ShmemFile;
 
@@ -104,11 +105,10 @@ impl<F: Format + Sync> FileHandler for Memfd<F> {
     }
 
     fn freeze(&self, file: &File, _data: &mut u64, state: &mut outgoing::Memfd<F>) -> Result {
-        state.freeze(ShmemFile::from_file(file).ok_or(EINVAL)?);
-        Ok(())
+        state.freeze(ShmemFile::from_file(file).ok_or(EINVAL)?)
     }
 
-    fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+    fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved> {
         incoming::retrieve::<F>(data)
     }
 

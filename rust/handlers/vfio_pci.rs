@@ -24,6 +24,7 @@ use crate::kernel::kho_memory::Preserved;
 use crate::kernel::liveupdate::FileHandler;
 use crate::kernel::liveupdate::Handler;
 use crate::kernel::liveupdate::Incoming;
+use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::liveupdate::Registration;
 use crate::kernel::vfio::depend_on_pci;
@@ -146,7 +147,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
         }
     }
 
-    fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+    fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved> {
         let ser = claim::<F>(data)?;
         let address = F::address(&ser);
 
@@ -160,11 +161,11 @@ impl<F: Format> FileHandler for VfioPci<F> {
                 pr_err!(
                     "{address}: cannot be retrieved: it is gone, or became an ordinary device\n"
                 );
-                Err(ENODEV)
+                Err(NotRetrieved::Final(ENODEV))
             }
             Err(error) => {
                 pr_warn!("{address}: cannot be retrieved yet ({error:?}): vfio-pci has to be its driver, and there has to be memory\n");
-                Err(EAGAIN)
+                Err(NotRetrieved::Later(EAGAIN))
             }
         }
     }
@@ -188,14 +189,16 @@ impl<F: Format> FileHandler for VfioPci<F> {
 /// What the previous kernel says at `data`, which stays known until it is [forgotten](forget): its
 /// memory is freed by the first call, and userspace may have to ask again.
 ///
-/// `EAGAIN` without memory, when nothing has been taken yet.
-fn claim<F: Format>(data: u64) -> Result<F::Ser> {
+/// [`NotRetrieved::Later`] without memory, when nothing has been taken yet.
+fn claim<F: Format>(data: u64) -> Result<F::Ser, NotRetrieved> {
     let mut claimed = F::claimed().lock();
 
     if let Some((_, ser)) = claimed.iter().find(|(known, _)| *known == data) {
         return Ok(*ser);
     }
-    claimed.reserve(1, GFP_KERNEL).map_err(|_| EAGAIN)?;
+    claimed
+        .reserve(1, GFP_KERNEL)
+        .map_err(|_| NotRetrieved::Later(EAGAIN))?;
     let ser = take(data).inspect_err(|error| {
         pr_err!(
             "what the previous kernel says of a device at {data:#x} cannot be read ({error:?})\n"
@@ -203,7 +206,7 @@ fn claim<F: Format>(data: u64) -> Result<F::Ser> {
     })?;
     claimed
         .push_within_capacity((data, ser))
-        .map_err(|_| EAGAIN)?;
+        .map_err(|_| NotRetrieved::Later(EAGAIN))?;
     Ok(ser)
 }
 

@@ -19,6 +19,8 @@ use super::c_registrant::check;
 use super::c_registrant::Held;
 use super::c_registrant::Registered;
 use super::c_registrant::Registrant;
+use super::liveupdate::NotRetrieved;
+use super::liveupdate::RETRIEVE_LATER;
 
 /// State of the running kernel that a handler keeps with a preserved file.
 ///
@@ -166,17 +168,23 @@ impl HandlerRef {
     /// Makes a file out of what the previous kernel's handler left.
     ///
     /// `data` is input from another kernel: what is behind it is the handler's to check.
-    pub(crate) fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+    pub(crate) fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved> {
         let retrieve = self.ops().retrieve.ok_or(EINVAL)?;
         let mut args = self.args(ptr::null_mut(), data);
 
         // SAFETY: The arguments are what the contract of the callback asks for.
-        check(unsafe { retrieve(&mut args) })?;
+        match check(unsafe { retrieve(&mut args) }) {
+            Ok(()) => {}
+            Err(error) if args.retrieve_status == RETRIEVE_LATER => {
+                return Err(NotRetrieved::Later(error));
+            }
+            Err(error) => return Err(NotRetrieved::Final(error)),
+        }
         match NonNull::new(args.file) {
             // SAFETY: On success the callback hands over a reference to a new file, which nobody
             // has a position lock on.
             Some(file) => Ok(unsafe { ARef::from_raw(file.cast::<File>()) }),
-            None => Err(EINVAL),
+            None => Err(NotRetrieved::Final(EINVAL)),
         }
     }
 

@@ -85,11 +85,11 @@
 //!         Ok(())
 //!     }
 //!
-//!     fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+//!     fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved> {
 //!         let (value, memory) = claim(data)?;
 //!         // Failing is final, so the memory is freed whether or not there is a file.
 //!         memory.free();
-//!         counter::open(value)
+//!         Ok(counter::open(value)?)
 //!     }
 //!
 //!     fn finish(&self, incoming: Incoming<'_>) {
@@ -110,6 +110,7 @@
 //! }
 //! ```
 
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 use kernel::build_error;
@@ -154,6 +155,24 @@ pub(crate) enum Incoming<'a> {
     /// [`FileHandler::retrieve`] has failed with this error, and has cleaned up.
     Failed(Error),
 }
+
+/// Why [`FileHandler::retrieve`] has no file.
+pub(crate) enum NotRetrieved {
+    /// It never will: what can be freed has been freed.
+    Final(Error),
+    /// Nothing has changed. Userspace gets the error, and may ask again.
+    Later(Error),
+}
+
+impl From<Error> for NotRetrieved {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// `liveupdate_file_op_args.retrieve_status` after a [`NotRetrieved::Later`], which mainline does not
+/// know. A handler in C leaves it zero.
+pub(crate) const RETRIEVE_LATER: c_int = 2;
 
 /// A kind of file that survives a live update.
 ///
@@ -215,10 +234,9 @@ pub(crate) trait FileHandler: Send + Sync + Sized + 'static {
 
     /// Makes a file from what the previous kernel's handler saved.
     ///
-    /// Called at most once for each `data`, which is input and must be checked. After an error
-    /// nobody asks again: free what can be freed. The exception is [`EAGAIN`], for what is not there
-    /// yet: userspace may ask again, and so `data` must mean the same then.
-    fn retrieve(&self, data: u64) -> Result<ARef<File>>;
+    /// Called until it gives a file or a [final](NotRetrieved::Final) error, but not again then. `data`
+    /// is input and must be checked.
+    fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved>;
 
     /// Says whether [`finish`](Self::finish) may be called now. The default is yes.
     fn can_finish(&self, _incoming: Incoming<'_>) -> bool {

@@ -19,6 +19,7 @@ use crate::kernel::bindings;
 use crate::kernel::c_handler::HandlerPrivate;
 use crate::kernel::c_handler::HandlerRef;
 use crate::kernel::c_handler::RetrieveStatus;
+use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::sync::StaticMutex;
 
 use super::blocks::BlockSet;
@@ -290,9 +291,8 @@ impl IncomingFile {
                 };
                 Ok(file)
             }
-            // The handler has taken nothing: what it needs is not there yet.
-            Err(error) if error == EAGAIN => Err(error),
-            Err(error) => {
+            Err(NotRetrieved::Later(error)) => Err(error),
+            Err(NotRetrieved::Final(error)) => {
                 self.stage = Stage::Failed(error);
                 Err(error)
             }

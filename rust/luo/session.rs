@@ -341,10 +341,13 @@ impl AnonFile for Incoming {
             uapi::SESSION_RETRIEVE_FD => {
                 let mut request: uapi::SessionFd = argument.read()?;
                 let token = request.token;
-                let _gate = GATE.read();
 
+                // Not while userspace is written to, for that may take as long as it likes.
                 uapi::give_fd(
-                    || this.inner.lock().files.retrieve(token),
+                    || {
+                        let _gate = GATE.read();
+                        this.inner.lock().files.retrieve(token)
+                    },
                     |fd| {
                         request.fd = fd;
                         argument.write(&request)

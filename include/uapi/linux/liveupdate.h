@@ -46,7 +46,8 @@
  * is finished as by %LIVEUPDATE_SESSION_FINISH. If a file cannot be finished
  * then, the session stays with the kernel and can be retrieved again.
  *
- * From a successful kexec on, calls on sessions sleep and do not come back.
+ * From a successful kexec on, calls that would change a session sleep and do not
+ * come back.
  *
  * Arguments
  * ---------
@@ -71,12 +72,14 @@
  *     EFAULT: the structure cannot be read.
  *  7. The errors named below with each request.
  *
- * EFAULT may also come at the end, when the answer cannot be written. What was
- * made is undone, with two exceptions: a file that was put into a session stays
- * there, and a session or a file that was retrieved counts as retrieved.
+ * EFAULT may also come at the end, when the answer cannot be written. Then, too,
+ * nothing has changed: what was made is undone, a session can be retrieved
+ * again, and a file was not put into one. (Without this implementation a file
+ * that was put into a session stays there, and what was retrieved counts as
+ * retrieved.)
  *
- * The device has no 32-bit compatibility entry: a 32-bit program on a 64-bit
- * kernel gets ENOTTY.
+ * The structures are the same for 32-bit programs on a 64-bit kernel, and they
+ * are served. (Without this implementation they get ENOTTY.)
  *
  * Numbers
  * -------
@@ -213,21 +216,24 @@ struct liveupdate_session_preserve_fd {
  *
  * Files can be asked for in any order. The same token again gives another
  * descriptor of the same open file, until the session is finished. A failure in
- * the handler is final: the token answers with that error from then on.
+ * the handler is final, unless it has not taken anything yet: the token answers
+ * with that error from then on.
  *
  * On incoming sessions. Since Linux 6.19.
  *
  * Return: 0, or -1 with errno
  *
  *  - EMFILE: no descriptor is to be had.
+ *  - ENFILE, ENOMEM: no open file is to be had; nothing has changed.
  *  - ENOENT: no file in this session has this token, or the session is
  *    finished.
  *  - EAGAIN: the file needs something that is not there yet; nothing has
  *    changed. For a PCI device that is vfio-pci as its driver.
  *  - Others from the handler, once and for all. That of PCI devices has ENODEV
  *    for one that is gone, or that became an ordinary one. That of memfds has EOPNOTSUPP
- *    for seals it does not know, ENOMEM, EIO for pages that cannot be had back,
- *    and EINVAL for a description of them that makes no sense.
+ *    for seals it does not know, ENOMEM if memory ends while the file is filled,
+ *    EIO for pages that cannot be had back, and EINVAL for a description of them
+ *    that makes no sense.
  */
 struct liveupdate_session_retrieve_fd {
 	__u32		size;

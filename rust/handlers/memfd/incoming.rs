@@ -14,12 +14,14 @@ use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::memfd::MemfdSer;
+use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::memfd;
 use crate::kernel::page::OwnedFolio;
 use crate::kernel::shmem::Filler;
 use crate::kernel::shmem::ShmemFile;
 use crate::kho;
 use crate::kho::vmalloc::Readable;
+use crate::kho::Handed;
 use crate::kho::Restorer;
 use crate::logic::memfd::File as Checked;
 use crate::logic::memfd::MemfdError;
@@ -28,28 +30,44 @@ use crate::logic::memfd::Piece;
 use super::format::Format;
 
 /// Makes a file of what the previous kernel left at `data`. Frees what cannot be used.
-pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>> {
-    with_memfd(data, |memfd: Memfd<'_, F>| memfd.into_file())
+pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>, NotRetrieved> {
+    let mut restorer = Restorer::new();
+    let descriptor = claim(data, &mut restorer)?;
+    // First, as long as all is where it was: another time there may be memory and room for a file.
+    let file = new_file(descriptor.bytes()).map_err(NotRetrieved::Later)?;
+    let filled = Memfd::<F>::open(descriptor.bytes(), &mut restorer)
+        .and_then(|memfd| memfd.move_into(&file));
+
+    restorer.free(descriptor);
+    Ok(filled.map(|()| file)?)
 }
 
 /// Frees what the previous kernel left at `data`.
 pub(super) fn discard<F: Format>(data: u64) {
+    let mut restorer = Restorer::new();
+
     // What goes wrong has been logged, and there is nobody to return it to.
-    let _ = with_memfd(data, |memfd: Memfd<'_, F>| {
-        drop(memfd);
-        Ok(())
-    });
+    if let Ok(descriptor) = claim(data, &mut restorer) {
+        drop(Memfd::<F>::open(descriptor.bytes(), &mut restorer));
+        restorer.free(descriptor);
+    }
 }
 
-/// Claims the memfd whose descriptor is at `data`, passes it to `f`, and frees the descriptor.
-fn with_memfd<F: Format, T>(data: u64, f: impl FnOnce(Memfd<'_, F>) -> Result<T>) -> Result<T> {
-    let mut restorer = Restorer::new();
-    let descriptor = restorer.claim(PhysAddr::new(data)).inspect_err(|error| {
+/// Claims the descriptor at `data`. Dropping it gives it back.
+fn claim(data: u64, restorer: &mut Restorer) -> Result<Handed> {
+    restorer.claim(PhysAddr::new(data)).inspect_err(|error| {
         pr_err!("memfd: the descriptor at {data:#x} is not preserved: {error:?}\n");
-    })?;
-    let result = Memfd::open(descriptor.bytes(), &mut restorer).and_then(f);
-    restorer.free(descriptor);
-    result
+    })
+}
+
+/// An empty file for what `descriptor`, which has not been checked, describes.
+fn new_file(descriptor: &[u8]) -> Result<ARef<File>> {
+    // Without seals where it cannot be read: that is found out again.
+    let seals = MemfdSer::read_from_prefix(descriptor).map_or(0, |(ser, _)| ser.seals);
+
+    memfd::create(seals).inspect_err(|error| {
+        pr_err!("memfd: could not make a file: {error:?}; it may be retrieved later\n");
+    })
 }
 
 /// Logs what is wrong, and says it as an error number.
@@ -94,11 +112,9 @@ impl<'a, F: Format> Memfd<'a, F> {
         }
     }
 
-    fn into_file(self) -> Result<ARef<File>> {
-        let file = memfd::create(self.checked.seals()).inspect_err(|error| {
-            pr_err!("memfd: could not make a file: {error:?}\n");
-        })?;
-        let shmem = ShmemFile::from_file(&file).ok_or(EINVAL)?;
+    /// Makes `file`, which is new, what was preserved.
+    fn move_into(self, file: &File) -> Result {
+        let shmem = ShmemFile::from_file(file).ok_or(EINVAL)?;
 
         // While the file is empty nobody can be writing, so that no seal has to wait.
         shmem.add_seals(self.checked.seals())?;
@@ -107,7 +123,7 @@ impl<'a, F: Format> Memfd<'a, F> {
         if let Some(contents) = self.contents {
             contents.fill(shmem, &self.checked)?;
         }
-        Ok(file)
+        Ok(())
     }
 }
 

@@ -43,14 +43,7 @@ impl<F: Format> Memfd<F> {
         let frozen = inode.freeze();
 
         let mut descriptor = Preserved::new(size_of::<MemfdSer>())?;
-        let seals = file.seals()?;
-        if seals & !ALL_SEALS != 0 {
-            pr_warn!(
-                "memfd: seals {:#x} are not known to the format; not preserved\n",
-                seals & !ALL_SEALS
-            );
-            return Err(EOPNOTSUPP);
-        }
+        let seals = known_seals(file)?;
         let size = file.size();
         let contents = match size {
             0 => None,
@@ -103,13 +96,28 @@ impl<F: Format> Memfd<F> {
         drop(this);
     }
 
-    /// Saves what may have changed since: only the position.
-    pub(super) fn freeze(&mut self, file: &ShmemFile) {
-        // The memory is as large as `preserve` has made it.
-        if let Ok(ser) = descriptor_of(&mut self.descriptor) {
-            ser.pos = file.position();
-        }
+    /// Saves what may have changed since: the position and the seals.
+    pub(super) fn freeze(&mut self, file: &ShmemFile) -> Result {
+        let ser = descriptor_of(&mut self.descriptor)?;
+
+        ser.seals = known_seals(file)?;
+        ser.pos = file.position();
+        Ok(())
     }
+}
+
+/// The seals of a file. `EOPNOTSUPP` if there are some that the format does not know.
+fn known_seals(file: &ShmemFile) -> Result<u32> {
+    let seals = file.seals()?;
+
+    if seals & !ALL_SEALS != 0 {
+        pr_warn!(
+            "memfd: seals {:#x} are not known to the format; not preserved\n",
+            seals & !ALL_SEALS
+        );
+        return Err(EOPNOTSUPP);
+    }
+    Ok(seals)
 }
 
 /// The descriptor in its memory.

@@ -155,7 +155,7 @@ mod suite {
         let mut state = outgoing::Memfd::<FolioSer>::preserve(file)?;
 
         file.set_position(99)?;
-        state.freeze(file);
+        state.freeze(file)?;
         let (ser, _) = MemfdSer::read_from_prefix(state.descriptor()).map_err(|_| EINVAL)?;
         assert_eq!({ ser.pos }, 99);
         outgoing::Memfd::unpreserve(state, file);

@@ -68,10 +68,12 @@ impl FileHandler for Probe {
         Ok(())
     }
 
-    fn retrieve(&self, data: u64) -> Result<ARef<File>> {
+    fn retrieve(&self, data: u64) -> Result<ARef<File>, NotRetrieved> {
         match data {
-            0x2000 => a_file(),
-            _ => Err(EBADMSG),
+            0x2000 => Ok(a_file()?),
+            0x3000 => Err(NotRetrieved::Later(EAGAIN)),
+            0x4000 => Err(NotRetrieved::Final(EAGAIN)),
+            _ => Err(NotRetrieved::Final(EBADMSG)),
         }
     }
 
@@ -159,6 +161,20 @@ mod suite {
         call!(unpreserve, args);
         assert_eq!(PROBE.inner.frozen.load(Relaxed), 1);
         assert_eq!(PROBE.inner.unpreserved.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_not_said_to_be_lost() -> Result {
+        static PROBE: Handler<Probe> = Handler::new(Probe::new());
+
+        for (data, status) in [(0x3000, RETRIEVE_LATER), (0x4000, 0)] {
+            let mut args = args(&PROBE);
+
+            args.serialized_data = data;
+            assert_eq!(call!(retrieve, args), EAGAIN.to_errno());
+            assert_eq!(args.retrieve_status, status);
+        }
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use kernel::types::ForeignOwnable;
 use super::FileHandler;
 use super::Handler;
 use super::Incoming;
+use super::NotRetrieved;
 use super::Outgoing;
+use super::RETRIEVE_LATER;
 
 use crate::kernel::bindings;
 
@@ -174,10 +176,18 @@ impl<T: FileHandler> VTable<T> {
         let this = unsafe { Handler::<T>::from_raw(args.handler) };
 
         from_result(|| {
-            let file = this.inner.retrieve(args.serialized_data)?;
-            // The caller takes the reference over.
-            args.file = ARef::into_raw(file).as_ptr().cast();
-            Ok(0)
+            match this.inner.retrieve(args.serialized_data) {
+                Ok(file) => {
+                    // The caller takes the reference over.
+                    args.file = ARef::into_raw(file).as_ptr().cast();
+                    Ok(0)
+                }
+                Err(NotRetrieved::Final(error)) => Err(error),
+                Err(NotRetrieved::Later(error)) => {
+                    args.retrieve_status = RETRIEVE_LATER;
+                    Err(error)
+                }
+            }
         })
     }
 

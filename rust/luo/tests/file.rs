@@ -84,8 +84,8 @@ impl FileHandler for &'static Picky {
         self.thawed.store(*number, Relaxed);
     }
 
-    fn retrieve(&self, _data: u64) -> Result<ARef<File>> {
-        Err(EINVAL)
+    fn retrieve(&self, _data: u64) -> Result<ARef<File>, liveupdate::NotRetrieved> {
+        Err(liveupdate::NotRetrieved::Final(EINVAL))
     }
 
     fn finish(&self, _incoming: liveupdate::Incoming<'_>) {}

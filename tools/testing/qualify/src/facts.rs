@@ -132,7 +132,9 @@ impl Fact {
             Self::KhoFiles => "KHO's files in debugfs (CONFIG_KEXEC_HANDOVER_DEBUGFS)",
             Self::Pagemap => "the pages of a process in /proc (CONFIG_PROC_PAGE_MONITOR)",
             Self::HugePages => "huge pages (CONFIG_HUGETLBFS)",
-            Self::Lean => "room in a small machine, for KASAN and kmemleak take much of it",
+            Self::Lean => {
+                "the size and speed of ordinary kernels: KASAN and kmemleak cost memory and time of their own"
+            }
         }
     }
 }
