@@ -252,7 +252,11 @@ bool __init lu_early_is_ram(phys_addr_t start, phys_addr_t size)
 	/* memblock is still empty: the firmware's map is what there is. */
 	return e820__mapped_all(start, start + size, E820_TYPE_RAM);
 #else
-	return memblock_is_region_memory(start, size);
+	/*
+	 * memblock has what the device tree says. With UEFI that is nothing: its
+	 * map is read later.
+	 */
+	return !memblock_phys_mem_size() || memblock_is_region_memory(start, size);
 #endif
 }
 
@@ -398,6 +402,8 @@ void lu_free_reserved_block(struct page *page, unsigned int order)
 		set_page_count(page + i, 0);
 		clear_page_tag_ref(page + i);
 	}
+	/* In a confidential guest it may be that no kernel has used it so far. */
+	accept_memory(page_to_phys(page), PAGE_SIZE << order);
 	free_frozen_pages(page, order);
 }
 
@@ -408,7 +414,8 @@ void lu_adjust_managed_pages(struct page *page, unsigned long count)
 
 void lu_free_boot_memory(void *mem, size_t size)
 {
-	kmemleak_free_part(mem, size);
+	/* What memblock gave is known by its physical address. */
+	kmemleak_free_part_phys(__pa(mem), size);
 	free_reserved_area(mem, mem + size, -1, NULL);
 }
 

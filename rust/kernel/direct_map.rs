@@ -23,7 +23,20 @@ pub(crate) fn address_of(phys: PhysAddr) -> *mut u8 {
 /// example, in the vmalloc area or the kernel's image).
 #[inline(always)]
 pub(crate) fn phys_of<T>(virt: *const T) -> PhysAddr {
-    PhysAddr::new((virt as usize).wrapping_sub(offset()) as u64)
+    PhysAddr::new(untagged(virt as usize).wrapping_sub(offset()) as u64)
+}
+
+/// The address without the tag that KASAN put into its highest byte.
+#[cfg(any(CONFIG_KASAN_SW_TAGS, CONFIG_KASAN_HW_TAGS))]
+#[inline(always)]
+fn untagged(address: usize) -> usize {
+    address | 0xff << 56
+}
+
+#[cfg(not(any(CONFIG_KASAN_SW_TAGS, CONFIG_KASAN_HW_TAGS)))]
+#[inline(always)]
+fn untagged(address: usize) -> usize {
+    address
 }
 
 /// Difference between a virtual address of the direct map and the physical address behind it.

@@ -38,7 +38,8 @@ pub(crate) fn with_mapped<R>(phys: PhysAddr, len: usize, f: impl FnOnce(&[u8]) -
     Some(result)
 }
 
-/// Whether the firmware says that there is RAM in all of `size` bytes from `start`.
+/// Whether the firmware says that there is RAM in all of `size` bytes from `start`. True as long as it
+/// has not said anything.
 #[inline(always)]
 pub(crate) fn is_ram(start: PhysAddr, size: u64) -> bool {
     // SAFETY: The map from the firmware is there when KHO is told of its data.
@@ -391,6 +392,12 @@ impl ReservedForever {
         }
         // INVARIANT: Just checked, and promised by the caller.
         Ok(Self { phys, len })
+    }
+
+    /// Whether the memory is RAM, now that all of that is known.
+    #[inline(always)]
+    pub(crate) fn is_ram(self) -> bool {
+        is_ram(self.phys, self.len as u64)
     }
 
     /// The memory, once there is a direct map.

@@ -12,11 +12,12 @@ use core::slice;
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
+use crate::abi::PAGE_SHIFT;
+use crate::logic::busy;
 use crate::logic::except;
 use crate::logic::except::Except;
 use crate::logic::except::Range;
 use crate::logic::pageset;
-use crate::logic::pageset::Bridged;
 use crate::logic::runs::Blocks;
 
 use super::bindings;
@@ -31,29 +32,86 @@ use super::taken::ManagedPages;
 const MAX_RANGES: usize = 256;
 
 /// Gaps that are bridged, in pages, if there are more ranges than that: at least those in blocks of
-/// the page allocator, at most those of a gibibyte.
-const MIN_GAP: u64 = 1 << 10;
-const MAX_GAP: u64 = 1 << 18;
+/// the page allocator; at most those that cannot have a block that was made scratch, for memblock
+/// allocates there.
+const MIN_GAP: u64 = 4 << (20 - PAGE_SHIFT);
+const MAX_GAP: u64 = 1 << (busy::BLOCK_SHIFT - PAGE_SHIFT);
+
+/// Pages that have to be free until the gaps are, besides scratch, where not everything may be.
+const MIN_FREE: u64 = 128 << (20 - PAGE_SHIFT);
+
+/// Ranges between which gaps stay free if there would not be as many otherwise. memblock takes some
+/// 100 ms for them.
+const OPEN_RANGES: usize = 8192;
 
 /// A set of pages that is reserved in memblock, with initialised struct pages.
 ///
 /// # Invariants
 ///
-/// What [`pieces`] gives for `pages`, `gap` and `others` was reserved by the maker of this object,
+/// What [`pieces`] gives for `pages`, `bridge` and `others` was reserved by the maker of this object,
 /// and nobody uses it.
 pub(crate) struct Reserved {
     pages: RamPages,
-    gap: u64,
+    bridge: Bridge,
     others: EarlyWords,
+}
+
+/// Which gaps between preserved pages are reserved with them.
+#[derive(Clone, Copy)]
+struct Bridge {
+    /// Those of fewer pages than this; 1 for none.
+    gap: u64,
+    /// None from this word of the set on.
+    open: usize,
+}
+
+impl Bridge {
+    /// As few as it takes for memblock to be fast, but such that this kernel can boot.
+    fn new(pages: &RamPages, others: &[Range]) -> Self {
+        let words = pages.words();
+        let bridge = Self {
+            gap: pageset::gap_for(words, MAX_RANGES, MIN_GAP, MAX_GAP),
+            open: words.len(),
+        };
+
+        if bridge.gap <= 1 || free_beside(pages, bridge, others) >= MIN_FREE {
+            return bridge;
+        }
+        Self {
+            open: pageset::last_ranges(words, OPEN_RANGES),
+            ..bridge
+        }
+    }
 }
 
 /// What is reserved: the ranges of `pages` with the gaps between them, without `others`.
 fn pieces<'a>(
     pages: &'a RamPages,
-    gap: u64,
+    bridge: Bridge,
     others: &'a [Range],
 ) -> impl Iterator<Item = (Pfn, Pfn)> + 'a {
-    Bridged::new(pages.words(), gap).flat_map(move |(start, end)| Except::new(start, end, others))
+    pageset::bridged_below(pages.words(), bridge.gap, bridge.open)
+        .flat_map(move |(start, end)| Except::new(start, end, others))
+}
+
+/// Pages of RAM that are neither in `others` nor in the [`pieces`].
+fn free_beside(pages: &RamPages, bridge: Bridge, others: &[Range]) -> u64 {
+    let ram = pages.ram();
+    let len = |(start, end): (Pfn, Pfn)| end.get().saturating_sub(start.get());
+    let all: u64 = ram
+        .ranges()
+        .flat_map(|range| Except::new(range.start, range.end, others))
+        .map(len)
+        .sum();
+    let taken: u64 = pieces(pages, bridge, others)
+        .flat_map(|(start, end)| {
+            ram.ranges()
+                .map(move |range| (range.start.max(start), range.end.min(end)))
+        })
+        .map(len)
+        .sum();
+
+    all.saturating_sub(taken)
 }
 
 impl Reserved {
@@ -82,15 +140,15 @@ impl Reserved {
         }
         except::sort(ranges_of_mut(&mut words));
 
-        let gap = pageset::gap_for(pages.words(), MAX_RANGES, MIN_GAP, MAX_GAP);
-        for (start, end) in pieces(&pages, gap, ranges_of(&words)) {
+        let bridge = Bridge::new(&pages, ranges_of(&words));
+        for (start, end) in pieces(&pages, bridge, ranges_of(&words)) {
             sound &= reserve(start, end);
             pages.init_struct_pages(start, end);
         }
         // INVARIANT: Just done.
         sound.then_some(Self {
             pages,
-            gap,
+            bridge,
             others: words,
         })
     }
@@ -103,16 +161,21 @@ impl Reserved {
     /// What is reserved without being preserved; [`None`] if there is nothing such.
     #[inline(always)]
     pub(crate) fn into_holes(self) -> Option<Holes> {
-        let Self { pages, gap, others } = self;
+        let Self {
+            pages,
+            bridge,
+            others,
+        } = self;
 
-        if gap <= 1 {
+        if bridge.gap <= 1 {
             pages.free();
             others.free();
             return None;
         }
         // The set's own memory serves: what is no hole is added to it. Where the ranges are has to
         // be known before.
-        let Some(mut bounds) = EarlyWords::new(2 * pieces(&pages, gap, ranges_of(&others)).count())
+        let Some(mut bounds) =
+            EarlyWords::new(2 * pieces(&pages, bridge, ranges_of(&others)).count())
         else {
             pr_warn!(
                 "KHO: no memory to find free pages between preserved ones: they stay reserved\n"
@@ -122,7 +185,7 @@ impl Reserved {
         for (slot, (start, end)) in
             bounds
                 .chunks_exact_mut(2)
-                .zip(pieces(&pages, gap, ranges_of(&others)))
+                .zip(pieces(&pages, bridge, ranges_of(&others)))
         {
             slot.copy_from_slice(&[start.get(), end.get()]);
         }

@@ -104,17 +104,14 @@ impl RamPages {
         Some(pageset::insert(&mut self.words, start, end))
     }
 
-    /// Adds those of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits`;
-    /// [`None`] if not all of the 64 are RAM.
+    /// Adds those of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits`, if
+    /// all of the 64 are RAM and none of those is in the set.
     #[inline]
-    pub(crate) fn insert_word(&mut self, base: Pfn, bits: u64) -> Option<Inserted> {
-        let end = base.checked_add(u64::from(u64::BITS))?;
-
-        if !self.is_ram(base, end) {
-            return None;
-        }
-        // INVARIANT: Just checked.
-        Some(pageset::insert_word(&mut self.words, base, bits))
+    pub(crate) fn insert_new_word(&mut self, base: Pfn, bits: u64) -> bool {
+        // INVARIANT: Only if they are RAM.
+        base.checked_add(u64::from(u64::BITS))
+            .is_some_and(|end| self.is_ram(base, end))
+            && pageset::insert_new_word(&mut self.words, base, bits)
     }
 
     /// Initialises the struct pages of all RAM from `start` to before `end`, if that was put off.
@@ -153,14 +150,16 @@ impl RamPages {
         }
     }
 
-    /// Leaves the mark of a preserved block of `1 << order` pages at `pfn`. Does nothing if that
-    /// page is not in the set.
+    /// Leaves the mark of a preserved block of `1 << order` pages at `pfn`. Does nothing if they are
+    /// not all in the set.
     ///
-    /// Its struct page has been initialised.
+    /// Their struct pages have been initialised.
     pub(crate) fn mark_block(&self, pfn: Pfn, order: u32) {
-        let base = Pfn::new(pfn.get() & !63);
+        let end = 1u64
+            .checked_shl(order)
+            .and_then(|pages| pfn.checked_add(pages));
 
-        if pageset::contains_word(&self.words, base, 1 << (pfn.get() & 63)) {
+        if end.is_some_and(|end| pageset::contains(&self.words, pfn, end)) {
             // SAFETY: As above.
             unsafe { MarkedPage::leave(pfn, order) };
         }

@@ -76,7 +76,7 @@ pub(super) fn populate(fdt: PhysAddr, fdt_len: u64, scratch: PhysAddr, scratch_l
 }
 
 /// Checks everything that can be checked before memory is known, then tells memblock of the
-/// scratch regions. Nothing has changed on error.
+/// scratch regions. On error that is all that may have changed.
 #[link_section = ".init.text"]
 fn examine(
     fdt: PhysAddr,
@@ -109,6 +109,11 @@ fn examine(
         check_region(scratch, offset)?;
         offset += SCRATCH_LEN as u64;
     }
+    // As long as memblock knows of no scratch: where it knows of no memory at all, the regions
+    // would be all that there is.
+    let Ok(array) = ReservedForever::new(scratch, scratch_len as usize) else {
+        return Err("scratch array cannot be reserved");
+    };
     offset = 0;
     while offset < scratch_len {
         let region = read_region(scratch, offset)?;
@@ -118,15 +123,12 @@ fn examine(
         }
         offset += SCRATCH_LEN as u64;
     }
-    match ReservedForever::new(scratch, scratch_len as usize) {
-        Ok(array) => Ok(Found {
-            fdt,
-            fdt_len: fdt_len as usize,
-            map,
-            scratch: array,
-        }),
-        Err(_) => Err("scratch array cannot be reserved"),
-    }
+    Ok(Found {
+        fdt,
+        fdt_len: fdt_len as usize,
+        map,
+        scratch: array,
+    })
 }
 
 /// Finds the root of the tree of preserved memory in the root device tree.
@@ -190,6 +192,12 @@ pub(super) fn memory_init_early() {
     let Some(found) = FOUND.copy() else {
         return;
     };
+    // With UEFI, memory was not known before.
+    if !found.scratch.is_ram() {
+        pr_err!("KHO: scratch array is not in RAM: nothing can be restored\n");
+        incoming::give_up();
+        return;
+    }
     scratch::inherit(found.scratch);
     ingest::survey(&found);
 }

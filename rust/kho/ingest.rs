@@ -8,19 +8,21 @@
 //! the first page of each block. Where there are too many ranges for memblock, it reserves the gaps
 //! between them, too, and [`release_holes`] gives these back once the system is up.
 //!
-//! Whatever is wrong is said once, and makes the incoming side unavailable; memory that the
-//! readable part of the tree names is reserved nonetheless.
+//! Whatever is wrong is said, up to a limit, and makes the incoming side unavailable; memory that the
+//! rest of the tree names is reserved nonetheless.
 
 #![expect(
     unsafe_code,
     reason = "link_section counts as such; nothing here is unsafe"
 )]
 
+use kernel::fmt;
 use kernel::prelude::*;
 
 use crate::abi::addr::Pfn;
 use crate::abi::kho::Geometry;
 use crate::abi::PAGE_SHIFT;
+use crate::abi::PAGE_SIZE;
 use crate::kernel::early;
 use crate::kernel::early::EarlyWords;
 use crate::kernel::early::RamMap;
@@ -37,9 +39,9 @@ use crate::logic::key;
 use crate::logic::pageset;
 use crate::logic::pageset::Inserted;
 use crate::logic::runs::Run;
-use crate::logic::walk::Corrupt;
 use crate::logic::walk::Limits;
 use crate::logic::walk::Step;
+use crate::logic::walk::Why;
 
 use super::early::Found;
 use super::incoming;
@@ -102,47 +104,89 @@ fn is_in(words: &[u64], page: Pfn) -> bool {
     pageset::intersects(words, page, Pfn::new(page.get().saturating_add(1)))
 }
 
-/// Puts all preserved pages into `pages`. False if something is wrong with the tree.
-fn read_tree(found: &Found, ram: &RamMap, pages: &mut RamPages) -> bool {
-    let mut sound = match read_words(found, ram, pages) {
-        Ok(sound) => sound,
-        Err(corrupt) => {
-            pr_err!("KHO: map of preserved memory: {}\n", corrupt);
-            return false;
+/// Things wrong with a tree that are logged: it may have millions, and the console is slow.
+const MAX_COMPLAINTS: u64 = 20;
+
+/// What is wrong with a tree.
+#[derive(Default)]
+struct Complaints(u64);
+
+impl Complaints {
+    /// Says what is wrong, unless much has been said already.
+    #[cold]
+    fn add(&mut self, what: fmt::Arguments<'_>) {
+        self.0 += 1;
+        if self.0 <= MAX_COMPLAINTS {
+            pr_err!("KHO: {what}\n");
         }
-    };
-    // The device tree is read for as long as this kernel runs.
-    if sound && !is_in(pages.words(), found.fdt.pfn()) {
-        pr_err!(
-            "KHO: device tree at {} is not in preserved memory\n",
-            found.fdt
-        );
-        sound = false;
     }
-    sound
+
+    /// True if there are none. Says how many have not been logged.
+    fn is_sound(&self) -> bool {
+        if let Some(more @ 1..) = self.0.checked_sub(MAX_COMPLAINTS) {
+            pr_err!("KHO: {more} more errors in the map of preserved memory\n");
+        }
+        self.0 == 0
+    }
 }
 
-/// Puts the pages of all words of the tree that make sense into `pages`. False if one does not.
-fn read_words(found: &Found, ram: &RamMap, pages: &mut RamPages) -> Result<bool, Corrupt> {
+/// Puts all preserved pages into `pages`. False if something is wrong with the tree.
+fn read_tree(found: &Found, ram: &RamMap, pages: &mut RamPages) -> bool {
+    let mut complaints = Complaints::default();
+
+    read_words(found, ram, pages, &mut complaints);
+    // The device tree is read for as long as this kernel runs.
+    let (first, end) = fdt_pages(found);
+    if !pageset::contains(pages.words(), first, end) {
+        complaints.add(format_args!(
+            "device tree at {} is not in preserved memory",
+            found.fdt
+        ));
+    }
+    complaints.is_sound()
+}
+
+/// The pages of the device tree: the first, and the one behind the last.
+fn fdt_pages(found: &Found) -> (Pfn, Pfn) {
+    let first = found.fdt.pfn();
+    let end = found.fdt.get().saturating_add(found.fdt_len as u64);
+
+    (first, Pfn::new(end.div_ceil(1 << PAGE_SHIFT)))
+}
+
+/// Puts the pages of all words of the tree that make sense into `pages`.
+fn read_words(found: &Found, ram: &RamMap, pages: &mut RamPages, complaints: &mut Complaints) {
     let tree = tree_page::foreign_tree(found.map, ram, limits(pages.words()));
     let mut scratch_free = (Pfn::new(0), Pfn::new(0));
-    let mut sound = true;
+    let mut walk = tree.walk().past_errors();
 
-    for step in tree.walk() {
-        let Step::Word { base, bits } = step? else {
-            continue;
-        };
-        match key::word_of_pages::<PAGE_SHIFT>(base) {
-            // As in a bitmap of pages.
-            Some(first) => sound &= admit_word(first, bits, pages, &mut scratch_free),
-            None => {
-                for run in key::runs_of_word::<PAGE_SHIFT>(base, bits) {
-                    sound &= admit(&run, pages);
+    while let Some(step) = walk.next() {
+        match step {
+            Ok(Step::Word { base, bits }) => match key::word_of_pages::<PAGE_SHIFT>(base) {
+                // As in a bitmap of pages.
+                Some(first) => admit_word(first, bits, pages, &mut scratch_free, complaints),
+                None => {
+                    for run in key::runs_of_word::<PAGE_SHIFT>(base, bits) {
+                        admit(&run, pages, complaints);
+                    }
+                }
+            },
+            // This kernel has overwritten it.
+            Ok(Step::Node { address, .. }) if scratch::overlaps(address, PAGE_SIZE as u64) => {
+                complaints.add(format_args!(
+                    "map of preserved memory: node {address} is in scratch memory"
+                ));
+                walk.skip_node();
+            }
+            Ok(Step::Node { .. }) => {}
+            Err(corrupt) => {
+                complaints.add(format_args!("map of preserved memory: {corrupt}"));
+                if corrupt.why == Why::TooManyNodes {
+                    return;
                 }
             }
         }
     }
-    Ok(sound)
 }
 
 /// What a tree may say on a machine with as much memory as `pages` has bits.
@@ -156,63 +200,48 @@ fn limits(pages: &[u64]) -> Limits {
 /// Puts the pages whose bits are set, of the 64 from `base` on, into `pages`, if they are memory
 /// that the previous kernel could preserve. No page of `scratch_free` is in scratch.
 #[inline]
-fn admit_word(base: Pfn, bits: u64, pages: &mut RamPages, scratch_free: &mut (Pfn, Pfn)) -> bool {
+fn admit_word(
+    base: Pfn,
+    bits: u64,
+    pages: &mut RamPages,
+    scratch_free: &mut (Pfn, Pfn),
+    complaints: &mut Complaints,
+) {
     let Some(end) = base.checked_add(u64::from(u64::BITS)) else {
-        return false;
+        return;
     };
 
     if base < scratch_free.0 || end > scratch_free.1 {
         *scratch_free = scratch::free_around(base);
     }
-    if end <= scratch_free.1 {
-        if let Some(Inserted::Fresh) = pages.insert_word(base, bits) {
-            return true;
-        }
+    if end <= scratch_free.1 && pages.insert_new_word(base, bits) {
+        return;
     }
     // At the edge of something, or wrong: page by page.
-    let mut sound = true;
-
     for bit in (0..u64::BITS).filter(|bit| bits >> bit & 1 != 0) {
         let page = Pfn::new(base.get() | u64::from(bit));
 
-        sound &= admit(&Run::single(page, 0), pages);
+        admit(&Run::single(page, 0), pages, complaints);
     }
-    sound
 }
 
 /// Puts a run into `pages`, if it is memory that the previous kernel could preserve.
-fn admit(run: &Run, pages: &mut RamPages) -> bool {
+fn admit(run: &Run, pages: &mut RamPages, complaints: &mut Complaints) {
     let (start, Some(end)) = (run.start, run.end()) else {
-        pr_err!("KHO: preserved memory at {} has no end\n", run.start);
-        return false;
+        complaints.add(format_args!("preserved memory at {} has no end", run.start));
+        return;
     };
-    if scratch::overlaps_pages(start, end) {
-        pr_err!(
-            "KHO: preserved pages {}-{} are in scratch memory\n",
-            start,
-            end
-        );
-        return false;
-    }
-    match pages.insert(start, end) {
-        Some(Inserted::Fresh) => true,
-        Some(Inserted::Overlap) => {
-            pr_err!(
-                "KHO: preserved pages {}-{} are preserved twice\n",
-                start,
-                end
-            );
-            false
+    let wrong = if scratch::overlaps_pages(start, end) {
+        "in scratch memory"
+    } else {
+        match pages.insert(start, end) {
+            Some(Inserted::Fresh) => return,
+            Some(Inserted::Overlap) => "preserved twice",
+            Some(Inserted::OutOfRange) => "above all RAM",
+            None => "not in RAM",
         }
-        Some(Inserted::OutOfRange) => {
-            pr_err!("KHO: preserved pages {}-{} are above all RAM\n", start, end);
-            false
-        }
-        None => {
-            pr_err!("KHO: preserved pages {}-{} are not in RAM\n", start, end);
-            false
-        }
-    }
+    };
+    complaints.add(format_args!("preserved pages {start}-{end} are {wrong}"));
 }
 
 /// Marks the blocks that have preserved memory or nodes of the tree, which are not preserved but
@@ -269,9 +298,11 @@ pub(super) fn reserve(found: &Found) {
     *HOLES.lock() = reserved.and_then(Reserved::into_holes);
 }
 
-/// Leaves its mark on the first page of each preserved block.
+/// Leaves its mark on the first page of each preserved block, but for the device tree: nobody gets
+/// that, since it is read for as long as this kernel runs.
 fn mark_all(found: &Found, pages: &RamPages) {
     let tree = tree_page::foreign_tree(found.map, pages.ram(), limits(pages.words()));
+    let (fdt_start, fdt_end) = fdt_pages(found);
 
     for step in tree.walk() {
         let (base, bits) = match step {
@@ -281,10 +312,18 @@ fn mark_all(found: &Found, pages: &RamPages) {
             Err(_) => return,
         };
         match key::word_of_pages::<PAGE_SHIFT>(base) {
-            Some(first) => pages.mark_word(first, bits),
+            Some(first) => {
+                let fdt = pageset::mask_of(first, fdt_start, fdt_end);
+                pages.mark_word(first, bits & !fdt);
+            }
             None => {
                 for block in key::blocks_of_word::<PAGE_SHIFT>(base, bits) {
-                    pages.mark_block(block.pfn(), block.order());
+                    let end = Run::single(block.pfn(), block.order()).end();
+                    let is_before = end.is_some_and(|end| end <= fdt_start);
+
+                    if is_before || block.pfn() >= fdt_end {
+                        pages.mark_block(block.pfn(), block.order());
+                    }
                 }
             }
         }

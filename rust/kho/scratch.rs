@@ -51,8 +51,10 @@ pub(super) fn regions() -> &'static [KhoScratch] {
 pub(super) fn overlaps(start: PhysAddr, size: u64) -> bool {
     let end = start.get().saturating_add(size);
 
+    // A region may be empty, wherever it says to be.
     regions()
         .iter()
+        .filter(|region| region.size != 0)
         .any(|region| start.get() < region.addr.saturating_add(region.size) && end > region.addr)
 }
 

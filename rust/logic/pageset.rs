@@ -26,6 +26,13 @@ fn mask(word: u64, start: u64, end: u64) -> u64 {
     ones(high) & !ones(low)
 }
 
+/// The bits of those of the 64 pages from `base` on, a multiple of 64, that are from `start` to before
+/// `end`.
+#[inline]
+pub fn mask_of(base: Pfn, start: Pfn, end: Pfn) -> u64 {
+    mask(base.get() / BITS, start.get(), end.get())
+}
+
 /// A word whose lowest `count` bits are set, of at most all.
 #[inline]
 fn ones(count: u64) -> u64 {
@@ -74,23 +81,22 @@ pub fn insert(words: &mut [u64], start: Pfn, end: Pfn) -> Inserted {
     }
 }
 
-/// Adds those of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits`.
+/// Adds those of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits`, if
+/// they fit and none of them is in the set.
 #[inline]
-pub fn insert_word(words: &mut [u64], base: Pfn, bits: u64) -> Inserted {
+pub fn insert_new_word(words: &mut [u64], base: Pfn, bits: u64) -> bool {
     let Some(word) = usize::try_from(base.get() / BITS)
         .ok()
         .and_then(|index| words.get_mut(index))
     else {
-        return Inserted::OutOfRange;
+        return false;
     };
-    let overlap = *word & bits;
+    let is_new = *word & bits == 0;
 
-    *word |= bits;
-    if overlap == 0 {
-        Inserted::Fresh
-    } else {
-        Inserted::Overlap
+    if is_new {
+        *word |= bits;
     }
+    is_new
 }
 
 /// Whether all of the 64 pages from `base` on, a multiple of 64, whose bits are set in `bits` are
@@ -101,6 +107,27 @@ pub fn contains_word(words: &[u64], base: Pfn, bits: u64) -> bool {
         .ok()
         .and_then(|index| words.get(index))
         .is_some_and(|word| bits & !word == 0)
+}
+
+/// Whether all pages from `start` to before `end` are in the set.
+pub fn contains(words: &[u64], start: Pfn, end: Pfn) -> bool {
+    let (start, end) = (start.get(), end.get());
+
+    if start >= end {
+        return true;
+    }
+    let first = start / BITS;
+    let words = usize::try_from(first)
+        .ok()
+        .zip(usize::try_from((end - 1) / BITS).ok())
+        .and_then(|(first, last)| words.get(first..=last));
+
+    words.is_some_and(|words| {
+        words
+            .iter()
+            .zip(first..)
+            .all(|(word, index)| mask(index, start, end) & !word == 0)
+    })
 }
 
 /// Whether one of the pages from `start` to before `end` is in the set. What is beyond the set is
@@ -256,6 +283,33 @@ impl Iterator for Bridged<'_> {
         self.ranges.next = end;
         Some((Pfn::new(start), Pfn::new(end)))
     }
+}
+
+/// The ranges of a set in ascending order, where gaps of less than `gap` pages count as part of a
+/// range as in [`Bridged`], but not from word number `open` on.
+pub fn bridged_below(
+    words: &[u64],
+    gap: u64,
+    open: usize,
+) -> impl Iterator<Item = (Pfn, Pfn)> + '_ {
+    let open = open.min(words.len());
+    let rest = Ranges {
+        words,
+        next: open as u64 * BITS,
+    };
+
+    Bridged::new(words.get(..open).unwrap_or_default(), gap).chain(rest)
+}
+
+/// The number of the word where the last `count` ranges of a set begin; that word may have a few
+/// more.
+pub fn last_ranges(words: &[u64], count: usize) -> usize {
+    let before = Ranges::new(words).count().saturating_sub(count);
+
+    Ranges::new(words)
+        .nth(before)
+        .and_then(|(start, _)| usize::try_from(start.get() / BITS).ok())
+        .unwrap_or(words.len())
 }
 
 /// The smallest gap that has to be bridged for [`Bridged`] to give at most `most` ranges, at least

@@ -91,7 +91,7 @@ pub enum Step {
 
 /// Iterator over the nodes of a tree and the words of its bitmaps, in ascending key order.
 ///
-/// After an error it ends.
+/// After an error it ends, unless it is told to go on by [`Walk::past_errors`].
 pub struct Walk<'a, M, P, const SHIFT: u32 = PAGE_SHIFT> {
     /// Memory of the nodes.
     mem: &'a M,
@@ -105,6 +105,8 @@ pub struct Walk<'a, M, P, const SHIFT: u32 = PAGE_SHIFT> {
     unborn: bool,
     /// Bitmaps are read, not only found.
     bitmaps: bool,
+    /// What is wrong is left out, and the walk goes on behind it.
+    past_errors: bool,
 }
 
 impl<'a, M: NodeMem, P: Policy, const SHIFT: u32> Walk<'a, M, P, SHIFT> {
@@ -125,6 +127,27 @@ impl<'a, M: NodeMem, P: Policy, const SHIFT: u32> Walk<'a, M, P, SHIFT> {
             level: Geometry::<SHIFT>::DEPTH,
             unborn: true,
             bitmaps: true,
+            past_errors: false,
+        }
+    }
+
+    /// Goes on after errors: with the next slot, or the next word of a bitmap.
+    pub fn past_errors(mut self) -> Self {
+        self.past_errors = true;
+        self
+    }
+
+    /// Leaves out what is below the node that was just entered.
+    pub fn skip_node(&mut self) {
+        if let Some(frame) = self.path.get_mut(self.level as usize) {
+            frame.next = Geometry::<SHIFT>::WORDS;
+        }
+    }
+
+    /// Ends the walk after an error, if that is what is wanted.
+    fn failed(&mut self) {
+        if !self.past_errors {
+            self.level = Geometry::<SHIFT>::DEPTH;
         }
     }
 
@@ -136,7 +159,7 @@ impl<'a, M: NodeMem, P: Policy, const SHIFT: u32> Walk<'a, M, P, SHIFT> {
             .policy
             .enter(&frame, self.path.get(ancestors).unwrap_or_default())
         {
-            self.level = Geometry::<SHIFT>::DEPTH;
+            self.failed();
             return Err(error);
         }
         self.level = frame.level;
@@ -163,7 +186,7 @@ impl<'a, M: NodeMem, P: Policy, const SHIFT: u32> Walk<'a, M, P, SHIFT> {
         Some(match self.policy.word(frame.node, word, base, bits) {
             Ok(()) => Ok(Step::Word { base, bits }),
             Err(error) => {
-                self.level = Geometry::<SHIFT>::DEPTH;
+                self.failed();
                 Err(error)
             }
         })

@@ -116,6 +116,54 @@ proptest! {
     }
 
     #[test]
+    fn a_set_contains_ranges_of_pages_that_it_has_one_by_one(
+        pages in proptest::collection::btree_set(0u64..PAGES, 0..300),
+        start in 0u64..PAGES + 200,
+        len in 0u64..200,
+    ) {
+        let mut set = words();
+
+        for page in &pages {
+            insert(&mut set, Pfn::new(*page), Pfn::new(page + 1));
+        }
+        for (start, end) in Ranges::new(&set).map(|(start, end)| (start.get(), end.get())).chain([(start, start + len)]) {
+            let expected = (start..end).all(|page| pages.contains(&page));
+
+            prop_assert_eq!(contains(&set, Pfn::new(start), Pfn::new(end)), expected);
+        }
+    }
+
+    #[test]
+    fn gaps_are_bridged_below_a_word_and_not_from_there_on(
+        pages in proptest::collection::btree_set(0u64..PAGES, 0..60),
+        gap in 1u64..300,
+        count in 0usize..60,
+    ) {
+        let mut set = words();
+
+        for page in &pages {
+            insert(&mut set, Pfn::new(*page), Pfn::new(page + 1));
+        }
+        let open = last_ranges(&set, count);
+        let mut found = words();
+        for (start, end) in bridged_below(&set, gap, open) {
+            prop_assert_eq!(insert(&mut found, start, end), Inserted::Fresh);
+        }
+        prop_assert!(set.iter().zip(&found).all(|(set, found)| set & !found == 0));
+        prop_assert_eq!(&found[open..], &set[open..]);
+
+        let mut all_bridged = words();
+        for (start, end) in Bridged::new(&set[..open], gap) {
+            insert(&mut all_bridged, start, end);
+        }
+        prop_assert_eq!(&found[..open], &all_bridged[..open]);
+
+        let after = Ranges::new(&set).filter(|(start, _)| start.get() >= open as u64 * 64).count();
+        prop_assert!(after + 1 >= count.min(Ranges::new(&set).count()));
+        prop_assert!(after <= count + 32);
+    }
+
+    #[test]
     fn a_word_at_a_time_is_as_good_as_page_by_page(
         first in any::<u64>(),
         second in any::<u64>(),
@@ -126,6 +174,7 @@ proptest! {
         let mut by_page = words();
 
         for bits in [first, second] {
+            let before = by_page.clone();
             let mut fresh = true;
 
             for bit in (0..64).filter(|bit| bits >> bit & 1 != 0) {
@@ -133,13 +182,13 @@ proptest! {
 
                 fresh &= insert(&mut by_page, page, Pfn::new(page.get() + 1)) == Inserted::Fresh;
             }
-            let expected = if fresh { Inserted::Fresh } else { Inserted::Overlap };
-
-            prop_assert_eq!(insert_word(&mut by_word, base, bits), expected);
+            if !fresh {
+                by_page = before;
+            }
+            prop_assert_eq!(insert_new_word(&mut by_word, base, bits), fresh);
             prop_assert_eq!(&by_word, &by_page);
-            prop_assert!(contains_word(&by_word, base, bits));
+            prop_assert_eq!(contains_word(&by_word, base, bits), by_page[index as usize] & bits == bits);
         }
-        prop_assert_eq!(contains_word(&by_word, base, !(first | second)), first | second == u64::MAX);
     }
 
     #[test]
@@ -170,7 +219,7 @@ fn words_beyond_the_set_are_refused() {
     let mut words = words();
     let beyond = Pfn::new(words.len() as u64 * 64);
 
-    assert_eq!(insert_word(&mut words, beyond, 1), Inserted::OutOfRange);
+    assert!(!insert_new_word(&mut words, beyond, 1));
     assert!(!contains_word(&words, beyond, 1));
     assert_eq!(next_gap(&words, u64::MAX), None);
 }

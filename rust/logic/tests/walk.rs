@@ -114,6 +114,78 @@ fn walk_image<const SHIFT: u32>(image: &[(usize, usize, u64, u64)]) {
     }
     assert!(nodes <= 100);
     check_views(&tree, failed);
+    check_past_errors(&tree);
+}
+
+/// A walk past errors must have all that is before the first one, and end.
+fn check_past_errors<const SHIFT: u32>(tree: &ForeignTree<&Memory<SHIFT>, &Memory<SHIFT>, SHIFT>) {
+    let steps: Vec<_> = tree.walk().past_errors().collect();
+    let nodes = steps
+        .iter()
+        .filter(|step| matches!(step, Ok(Step::Node { .. })));
+
+    assert!(nodes.count() <= 100);
+    assert!(steps
+        .iter()
+        .zip(tree.walk())
+        .all(|(left, right)| *left == right));
+    for step in steps {
+        if let Ok(Step::Word { base, bits }) = step {
+            assert!(
+                crate::logic::key::blocks_of_word::<SHIFT>(base, bits)
+                    .all(|key| key.pfn().get() + (1 << key.order()) <= END)
+            );
+        }
+    }
+}
+
+fn the_rest_is_found<const SHIFT: u32>() {
+    let memory = Memory::<SHIFT>::new();
+    let mut tree = Tree::<_, SHIFT>::new(&memory).unwrap();
+    let far = END / 2;
+    let keys: Vec<_> = [(0, 0), (far, 0), (far + 64, 0), (0, 4)]
+        .map(|(pfn, order)| Key::<SHIFT>::new(Pfn::new(pfn), order).unwrap().raw())
+        .into();
+
+    for key in &keys {
+        tree.insert(*key).unwrap();
+    }
+    let root = tree.root();
+    // A node that is no memory, wherever there is room beside the others.
+    let slot = (0..Geometry::<SHIFT>::WORDS)
+        .find(|slot| (&memory).load(root, *slot) == 0)
+        .unwrap();
+    (&memory).store(root, slot, 3);
+
+    let other = foreign(&memory, root);
+    let mut found = BTreeSet::new();
+    let mut errors = 0;
+    for step in other.walk().past_errors() {
+        match step {
+            Ok(Step::Word { base, bits }) => {
+                found.extend(
+                    (0..64)
+                        .filter(|bit| bits >> bit & 1 != 0)
+                        .map(|bit| base + bit),
+                );
+            }
+            Ok(Step::Node { .. }) => {}
+            Err(_) => errors += 1,
+        }
+    }
+    assert_eq!(errors, 1);
+    assert_eq!(found, keys.iter().copied().collect());
+
+    // What is below the root is left out.
+    let mut walk = other.walk().past_errors();
+    assert!(matches!(walk.next(), Some(Ok(Step::Node { address, .. })) if address == root));
+    walk.skip_node();
+    assert_eq!(walk.next(), None);
+}
+
+#[test]
+fn one_bad_node_does_not_hide_the_others() {
+    for_each_shift!(the_rest_is_found);
 }
 
 /// Keys and runs must tell the same, and only what is within memory.
