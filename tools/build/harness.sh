@@ -35,7 +35,7 @@ export_kernel_paths() {
 # be twice of all that, and not always fit in.
 use_debug_kernels() {
 	IMAGE_CONFIG=$BUILD_SCRIPTS/config/debug.config
-	export LU_VM_PATIENCE=5 LU_VM_MEMORY_MIB=2048 LU_VM_CMDLINE='kho_scratch=150% page_poison=on debug_pagealloc=on'
+	export LU_VM_PATIENCE=5 LU_VM_MEMORY_MIB=2560 LU_VM_CMDLINE='kho_scratch=125% page_poison=on debug_pagealloc=on'
 }
 
 # The files of tests that want a kernel with config/vfio.config.

@@ -34,7 +34,7 @@ inventory::submit! {
         run,
     )
     .covers(&["kho-10"])
-    .needs(&[Need::both(Fact::X86)])
+    .needs(&[Need::both(Fact::X86), Need::both(Fact::Lean)])
     .peer_fails(Side::After, "it reserves each run by a search through all others")
     .long()
 }
