@@ -305,28 +305,37 @@ impl Handover {
             let length = self.number("kexec-metadata", "blob-size")?;
             all.push(Structure::new("metadata of the kexec", address, length));
         }
-        self.add_memory_map(debugger, &mut all)?;
+        let map = self.memory_map(debugger)?;
+        for (level, slot) in (0..map.len()).rev().zip(map) {
+            let name = format!("memory map, level {level}");
+            all.push(Structure::new(name, slot & !(PAGE - 1), PAGE));
+        }
         Ok(all)
     }
 
-    /// Adds a path through the tree of preserved memory, from its root to a bitmap.
-    fn add_memory_map(&self, debugger: &mut Debugger, all: &mut Vec<Structure>) -> Result<()> {
-        const LEVELS: u32 = 6;
+    /// A path through the tree of preserved memory, from its root to a bitmap: where the first word of each
+    /// node is that is not zero.
+    pub fn memory_map(&self, debugger: &mut Debugger) -> Result<Vec<u64>> {
+        const LEVELS: u64 = 6;
         let mut node = self.number("", "preserved-memory-map")?;
-        for level in (0..LEVELS).rev() {
-            let name = format!("memory map, level {level}");
-            all.push(Structure::new(name, node, PAGE));
-            let page = debugger.read_physical(node, PAGE as usize)?;
-            let (words, _) = page.as_chunks::<8>();
-            let mut entries = words.iter().map(|word| u64::from_le_bytes(*word));
-            let Some(child) = entries.find(|entry| *entry != 0) else {
-                break;
-            };
-            if level > 0 {
+        (0..LEVELS)
+            .map(|_| {
+                let page = debugger.read_physical(node, PAGE as usize)?;
+                let (words, _) = page.as_chunks::<8>();
+                let mut entries = (0..).zip(words.iter().map(|word| u64::from_le_bytes(*word)));
+                let (index, child) = entries
+                    .find(|(_, entry)| *entry != 0)
+                    .with_context(|| format!("the memory map has an empty node at {node:#x}"))?;
+                let slot: u64 = node + 8 * index;
                 node = child;
-            }
-        }
-        Ok(())
+                Ok(slot)
+            })
+            .collect()
+    }
+
+    /// The physical address of the device tree.
+    pub fn tree(&self) -> u64 {
+        self.address
     }
 
     /// The entry of the first session's first file.

@@ -66,4 +66,11 @@ const DAMAGES: &[Damage] = &[
         name: "page_in_the_middle_that_is_not_preserved",
         act: |handover, debugger| damage_page(handover, debugger, 3, NOT_PRESERVED),
     },
+    // It is preserved, but for the kernel to read.
+    Damage {
+        name: "page_in_the_middle_that_is_the_device_tree",
+        act: |handover, debugger| {
+            damage_page(handover, debugger, 3, handover.tree() / PAGE)
+        },
+    },
 ];

@@ -2,7 +2,10 @@
 
 //! The device tree of KHO and what it leads to.
 
+use anyhow::Context;
 use anyhow::Result;
+use lu_vm::Debugger;
+use lu_vm::Handover;
 
 use crate::Need;
 use crate::Run;
@@ -28,6 +31,21 @@ fn run(run: &Run<'_>) -> Result<()> {
     survive(run, "", DAMAGES)
 }
 
+/// A node of the memory map that is neither its root nor a bitmap, counted from the root.
+const MIDDLE: usize = 3;
+
+/// Overwrites the first word of a node of the memory map that is not zero.
+fn damage_map(
+    handover: &Handover,
+    debugger: &mut Debugger,
+    node: usize,
+    value: u64,
+) -> Result<()> {
+    let map = handover.memory_map(debugger)?;
+    let slot = map.get(node).context("the memory map has too few levels")?;
+    debugger.write_physical(*slot, &value.to_le_bytes())
+}
+
 const DAMAGES: &[Damage] = &[
     Damage {
         name: "kho_compatible_string",
@@ -41,6 +59,32 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| {
             let value = handover.property("", "preserved-memory-map")?;
             debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "node_outside_memory",
+        act: |handover, debugger| damage_map(handover, debugger, MIDDLE, OUTSIDE_MEMORY),
+    },
+    Damage {
+        name: "node_that_is_its_own_parent",
+        act: |handover, debugger| {
+            let root = handover.number("", "preserved-memory-map")?;
+            damage_map(handover, debugger, MIDDLE, root)
+        },
+    },
+    Damage {
+        name: "node_in_scratch",
+        act: |handover, debugger| {
+            let description = handover.scratch(debugger, 0)?;
+            let scratch = debugger.read_physical_u64(description)?;
+            damage_map(handover, debugger, MIDDLE, scratch)
+        },
+    },
+    Damage {
+        name: "keys_of_no_memory",
+        act: |handover, debugger| {
+            let bitmap = handover.memory_map(debugger)?.len() - 1;
+            damage_map(handover, debugger, bitmap, u64::MAX)
         },
     },
 ];
