@@ -74,6 +74,6 @@ fn run(run: &Run<'_>) -> Result<()> {
 
 /// Whether a symbol is the callback by which the core has a memfd frozen: this repository's or mainline's.
 fn freezes_memfd(symbol: &str) -> bool {
-    let ours = ["6vtable", "5Memfd", "6freeze"];
+    let ours = ["6vtable", "5Memfd", "8FolioSer", "6freeze"];
     ours.iter().all(|part| symbol.contains(part)) || symbol == "memfd_luo_freeze"
 }

@@ -20,7 +20,7 @@ const SUITES: [(&str, usize); 10] = [
     ("liveupdate_luo_flb", 8),
     ("liveupdate_luo_index", 3),
     ("liveupdate_luo_blocks", 8),
-    ("liveupdate_handler", 5),
+    ("liveupdate_handler", 6),
     ("liveupdate_memfd", 10),
 ];
 
