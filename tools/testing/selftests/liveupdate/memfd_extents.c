@@ -105,26 +105,6 @@ static int make_like(bool alike, unsigned int seed, struct layout *layout)
 	exit(1);
 }
 
-/*
- * Takes so much of the memory of scratch regions that files do not get pages there:
- * those would move when they are preserved, and lie otherwise.
- */
-static bool fill_scratch(void)
-{
-	const unsigned long chunk = 16UL << 20;
-	int fd = memfd_create("filler", 0);
-	long scratch;
-
-	for (unsigned long offset = 0; fd >= 0; offset += chunk) {
-		scratch = lu_meminfo("CmaFree");
-		if (2 * scratch < lu_meminfo("MemFree") - scratch)
-			return true;
-		if (lu_fallocate(fd, 0, offset, chunk))
-			return false;
-	}
-	return false;
-}
-
 static void before(void)
 {
 	struct layout layout;
@@ -133,7 +113,6 @@ static void before(void)
 	int fd;
 
 	NEED(session >= 0);
-	NEED(fill_scratch());
 	for (int token = ALIGNED; token <= LEFT; token++) {
 		fd = make_like(token == ALIGNED, token, &layout);
 		/* For the next kernel. */

@@ -17,7 +17,8 @@ inventory::submit! {
         "Runs of pages come back whatever their length and alignment, as large folios where they can be",
         run,
     )
-    .needs(&[Need::both(Fact::Pagemap)])
+    // Files that have pages in scratch move when they are preserved, and that is large on debug kernels.
+    .needs(&[Need::both(Fact::Pagemap), Need::before(Fact::Lean)])
     .peer_fails(Side::After, "pages come back one by one, not as large folios")
 }
 
