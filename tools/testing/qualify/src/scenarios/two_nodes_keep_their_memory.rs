@@ -13,14 +13,14 @@ use crate::run::passes;
 /// The cases in the program.
 const CASES: usize = 13;
 
-/// A socket in a node of 1027 MiB, another in what is left of two gigabytes.
+/// A socket in a node of 2051 MiB, another in what is left of four gigabytes: debug kernels need that much.
 const NODES: [&str; 10] = [
     "-smp",
     "2,sockets=2",
     "-object",
-    "memory-backend-ram,id=low,size=1027M",
+    "memory-backend-ram,id=low,size=2051M",
     "-object",
-    "memory-backend-ram,id=high,size=1021M",
+    "memory-backend-ram,id=high,size=2045M",
     "-numa",
     "node,nodeid=0,cpus=0,memdev=low",
     "-numa",
@@ -39,7 +39,7 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     passes(run.update("memfd_behaviour")
-        .memory_mib(2048)
+        .memory_mib(4096)
         .cmdline("lu_nodes=2")
         .qemu_args(&NODES).ktap_after_update(CASES))
 }
