@@ -371,6 +371,17 @@ static inline bool lu_free_memory_tells(void)
 	return access("/sys/kernel/debug/kmemleak", F_OK) != 0;
 }
 
+/*
+ * The KiB of memory that there are, as soon as they are more than @total. The rest
+ * of the boot gives back in the background what lies between preserved pages.
+ */
+static inline long lu_wait_for_memory(long total)
+{
+	for (int tries = 0; tries < 300 && lu_meminfo("MemTotal") <= total; tries++)
+		usleep(100000);
+	return lu_meminfo("MemTotal");
+}
+
 /* The byte at @offset of the file number @seed: no two pages are the same. */
 static inline unsigned char lu_pattern(unsigned long offset, unsigned int seed)
 {

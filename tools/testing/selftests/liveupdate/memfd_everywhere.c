@@ -87,13 +87,7 @@ TEST(there_is_memory_to_boot_in_and_to_have_back)
 	EXPECT_GT(available, facts.scratch + ENOUGH);
 	EXPECT_EQ(lu_wrong(fd, PAGE, facts.pages * PAGE, 1), facts.pages * PAGE);
 
-	/* The rest comes back in the background. */
-	for (int tries = 0; tries < 300; tries++) {
-		if (lu_meminfo("MemTotal") > facts.total - (8 << 10))
-			break;
-		usleep(100000);
-	}
-	EXPECT_GT(lu_meminfo("MemTotal"), facts.total - (8 << 10));
+	EXPECT_GT(lu_wait_for_memory(facts.total - (8 << 10)), facts.total - (8 << 10));
 	EXPECT_EQ(lu_finish(session, 0), 0);
 }
 

@@ -78,13 +78,7 @@ TEST(pages_survive_and_those_between_are_free_again)
 	}
 	ASSERT_TRUE(read_at(fd, &before, LAST, sizeof(before)));
 
-	/* The rest of the boot gives memory back in the background. */
-	for (int tries = 0; tries < 300; tries++) {
-		if (lu_meminfo("MemTotal") > before - (8 << 10))
-			break;
-		usleep(100000);
-	}
-	EXPECT_GT(lu_meminfo("MemTotal"), before - (8 << 10));
+	EXPECT_GT(lu_wait_for_memory(before - (8 << 10)), before - (8 << 10));
 
 	ASSERT_EQ(lu_finish(session, 0), 0);
 	/* The pages can be freed, though some wait in the lists of their CPU. */
