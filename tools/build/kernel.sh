@@ -26,7 +26,7 @@ kmake() {
 repository_listing() {
 	(cd "$REPO" && find . \
 		\( -name .git -o -name target -o -name fuzz -o -path ./tools -o -path ./Documentation -o -path ./logs \
-		-o -path ./.ci -o -path ./.mount -o -path ./LICENSES \) -prune -o \
+		-o -path ./qualify -o -path ./.ci -o -path ./.mount -o -path ./LICENSES \) -prune -o \
 		-type f ! -name '*.o' ! -name '*.a' ! -name '.*' ! -name '*.md' ! -name 'Cargo.*' \
 		! -path ./Makefile ! -name bindings_generated.rs ! -name modules.order -print0 |
 		LC_ALL=C sort -z | xargs -0 -r sha256sum)

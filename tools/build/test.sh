@@ -247,8 +247,9 @@ test_listing() {
 	. "$BUILD_SCRIPTS/kernel.sh"
 	local first second
 	first=$(repository_listing)
-	touch "$REPO/tools/x" "$REPO/README.md"
-	holds "a tool does not make another kernel" same "$first" "$(repository_listing)"
+	mkdir -p "$REPO/qualify/rust-to-rust"
+	touch "$REPO/tools/x" "$REPO/README.md" "$REPO/qualify/rust-to-rust/report.json"
+	holds "neither a tool nor a report makes another kernel" same "$first" "$(repository_listing)"
 	printf '// x\n' >"$REPO/rust/x.rs"
 	second=$(repository_listing)
 	holds "a source file does" test "$first" != "$second"
