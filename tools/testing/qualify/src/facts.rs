@@ -254,6 +254,7 @@ mod tests {
     use crate::scenario::Need;
     use crate::scenario::Scenario;
     use crate::scenario::Side;
+    use crate::scenario::Signs;
 
     #[test]
     fn what_a_kernel_lacks_is_said() {
@@ -271,11 +272,15 @@ mod tests {
     #[test]
     fn only_other_kernels_are_expected_to_fail() {
         let (ours, other) = (Facts::with(&[Fact::Ours]), Facts::with(&[]));
-        let plain = Scenario::update("name", "about", |_| Ok(()));
-        assert_eq!(plain.expected_failure(&other, &other), None);
-        let fails = plain.peer_fails(Side::After, "why");
+        let plain = || Scenario::update("name", "about", |_| Ok(()));
+        assert_eq!(plain().expected_failure(&other, &other), None);
+        let fails = plain().peer_fails(Side::After, "why", Signs::Any);
         let expected = fails.expected_failure(&ours, &other);
         assert!(expected.is_some_and(|known| known.why == "why" && known.after_jump));
         assert_eq!(fails.expected_failure(&other, &ours), None);
+        let together = plain().peer_fails(Side::Both, "why", Signs::Any);
+        assert_eq!(together.expected_failure(&ours, &other), None);
+        assert_eq!(together.expected_failure(&other, &ours), None);
+        assert!(together.expected_failure(&other, &other).is_some());
     }
 }

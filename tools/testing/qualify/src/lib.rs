@@ -26,3 +26,4 @@ pub use scenario::Peer;
 pub use scenario::Scenario;
 pub use scenario::Shape;
 pub use scenario::Side;
+pub use scenario::Signs;

@@ -20,7 +20,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Result;
-use lu_vm::GuestFailure;
 use lu_vm::Kernel;
 use lu_vm::Pair;
 
@@ -225,8 +224,7 @@ fn run_one(job: Job, known: &Known, seed: u64) -> Record {
     }
 }
 
-/// A failure is the known one only if it can be: nobody knows of a harness that does not work, and what a
-/// kernel is known for after the jump excuses nothing before it.
+/// A failure is the known one only if it can be: nobody knows of a harness that does not work.
 fn judge(result: Result<()>, known: Option<Expected>) -> Outcome {
     let error = match result {
         Ok(()) => return Outcome::Passed,
@@ -236,15 +234,17 @@ fn judge(result: Result<()>, known: Option<Expected>) -> Outcome {
     if error.is::<NotApplicable>() {
         return Outcome::NotApplicable { why };
     }
-    let guest: Option<&GuestFailure> = error.downcast_ref();
-    match (known, guest) {
-        (Some(known), Some(guest)) if guest.has_jumped() || !known.after_jump => {
-            Outcome::FailedAsKnown {
-                known: known.why.to_owned(),
-                why,
-            }
-        }
-        _ => Outcome::Failed { why },
+    let Some(known) = known else {
+        return Outcome::Failed { why };
+    };
+    match error.downcast_ref() {
+        Some(guest) if known.is(guest) => Outcome::FailedAsKnown {
+            known: known.why.to_owned(),
+            why,
+        },
+        _ => Outcome::Failed {
+            why: format!("not what is known to fail here ({}): {why}", known.why),
+        },
     }
 }
 
@@ -297,7 +297,9 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::kernels::pair;
+    use crate::scenario::Signs;
     use crate::scenario::all;
+    use lu_vm::GuestFailure;
 
     #[test]
     fn one_kernel_is_tried_once_whatever_pairs_it_is_in() {
@@ -333,17 +335,36 @@ mod tests {
     #[test]
     fn a_known_failure_is_told_from_a_new_one() {
         let harness = || Err(anyhow::anyhow!("seen"));
-        let guest = || Err(GuestFailure::of_results("seen"));
-        let known = |after_jump| {
+        let guest = |text: &str| Err(GuestFailure::of_results(text));
+        let known = |signs, after_jump| {
             Some(Expected {
                 why: "known",
+                signs,
                 after_jump,
             })
         };
-        assert_eq!(judge(Ok(()), known(true)), Outcome::Passed);
-        assert_eq!(judge(guest(), None).word(), "FAIL");
-        assert_eq!(judge(guest(), known(true)).word(), "known failure");
-        assert_eq!(judge(guest(), known(false)).word(), "known failure");
-        assert_eq!(judge(harness(), known(false)).word(), "FAIL");
+        let any = |after_jump| known(Signs::Any, after_jump);
+        assert_eq!(judge(Ok(()), any(true)), Outcome::Passed);
+        assert_eq!(judge(guest("seen"), None).word(), "FAIL");
+        assert_eq!(judge(guest("seen"), any(true)).word(), "known failure");
+        assert_eq!(judge(guest("seen"), any(false)).word(), "known failure");
+        assert_eq!(judge(harness(), any(false)).word(), "FAIL");
+
+        let text = |seen| judge(guest(seen), known(Signs::Text("too late"), true)).word();
+        assert_eq!(text("it came too late"), "known failure");
+        assert_eq!(text("it died"), "FAIL");
+
+        let tests = |seen| judge(guest(seen), known(Signs::Tests(&["a", "b"]), true)).word();
+        assert_eq!(
+            tests("gave up\n    [    1.0] not ok 2 global.a"),
+            "known failure"
+        );
+        assert_eq!(
+            tests("not ok 1 x.a\nok 2 x.c\nnot ok 3 x.b"),
+            "known failure"
+        );
+        assert_eq!(tests("not ok 1 x.a\nnot ok 2 x.c"), "FAIL");
+        assert_eq!(tests("not ok 1 x.ba"), "FAIL");
+        assert_eq!(tests("it died"), "FAIL");
     }
 }

@@ -100,17 +100,26 @@ pub fn comes_through(run: &Run<'_>, parts: &[Part]) -> Result<()> {
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
     let mut vm = update.boot()?.debugger(&socket).start()?;
-    let regions = match reserved {
-        true => Some(Regions::fill(&mut vm, &socket, run.seed())?),
-        false => None,
+    let seed = reserved.then_some(run.seed());
+    if let Err(error) = see_it_through(&mut vm, &socket, seed) {
+        return Err(vm.explain(error));
+    }
+    let seen = vm.finish()?;
+    update.verify(&seen)
+}
+
+/// Waits for both kernels to have done their part, and deals with [`REGIONS`] if there is a seed for them.
+fn see_it_through(vm: &mut Vm, socket: &Path, seed: Option<u64>) -> Result<()> {
+    let regions = match seed {
+        Some(seed) => Some(Regions::fill(vm, socket, seed)?),
+        None => None,
     };
     vm.wait_for_within("lu-init: stage 1 done", MAKING)?;
     if let Some(regions) = regions {
-        regions.check(&mut vm, &socket)?;
+        regions.check(vm, socket)?;
     }
     vm.wait_for_within("lu-init: stage 2 done", FINDING)?;
-    let seen = vm.finish()?;
-    update.verify(&seen)
+    Ok(())
 }
 
 /// Memory that was set aside, and what is in it.
@@ -146,17 +155,19 @@ impl Regions {
     /// The same in the next kernel: they are where they were, with what was in them.
     fn check(&self, vm: &mut Vm, socket: &Path) -> Result<()> {
         let found = starts(vm)?;
-        ensure!(
-            found == self.starts,
-            "reserved memory was at {:#x?} and is at {found:#x?}",
-            self.starts
-        );
+        if found != self.starts {
+            let before = &self.starts;
+            return Err(vm.failure(&format!(
+                "reserved memory was at {before:#x?} and is at {found:#x?}"
+            )));
+        }
         let mut debugger = Debugger::connect(socket, Arch::from_env()?)?;
         for (address, bytes) in &self.probes {
-            ensure!(
-                debugger.read_physical(*address, PROBE)? == bytes,
-                "reserved memory at {address:#x} has other data than before"
-            );
+            if debugger.read_physical(*address, PROBE)? != bytes {
+                return Err(vm.failure(&format!(
+                    "reserved memory at {address:#x} has other data than before"
+                )));
+            }
         }
         debugger.detach()?;
         vm.type_line("go")

@@ -4,6 +4,8 @@
 
 use anyhow::Result;
 use anyhow::ensure;
+use lu_vm::GuestFailure;
+use lu_vm::Ktap;
 
 use crate::facts::Fact;
 use crate::facts::Facts;
@@ -65,12 +67,20 @@ pub enum Side {
 }
 
 impl Side {
-    /// Whether something is so of this side, given whether it is so of each kernel.
+    /// Whether something is so of one at least on this side, given whether it is so of each kernel.
     pub fn any(self, before: bool, after: bool) -> bool {
         match self {
             Self::Before => before,
             Self::After => after,
             Self::Both => before || after,
+        }
+    }
+
+    /// Whether it is so of all on this side.
+    pub fn all(self, before: bool, after: bool) -> bool {
+        match self {
+            Self::Both => before && after,
+            one => one.any(before, after),
         }
     }
 }
@@ -107,8 +117,36 @@ impl Need {
 pub enum Peer {
     /// They are held to it, too.
     Works,
-    /// They are known to fail it as the kernel of that side.
-    Fails(Side, &'static str),
+    /// They are known to fail it as the kernel of that side: why, and by what one knows that failure.
+    Fails(Side, &'static str, Signs),
+}
+
+/// By what a known failure is told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// These tests of the program fail and no others.
+    Tests(&'static [&'static str]),
+    /// What is said of the failure has this in it.
+    Text(&'static str),
+    /// There are none: who believes what is damaged may die of it in any way.
+    Any,
+}
+
+impl Signs {
+    /// Whether `why`, all that is said of a failure, is the one that is known.
+    fn fit(self, why: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Text(text) => why.contains(text),
+            Self::Tests(names) => {
+                let ktap = Ktap::parse(why.lines());
+                let mut failed = ktap.failed().peekable();
+                // The program puts the name of a fixture in front.
+                let known = |test: &str| names.contains(&test.rsplit('.').next().unwrap_or(test));
+                failed.peek().is_some() && failed.all(known)
+            }
+        }
+    }
 }
 
 /// A failure that is known.
@@ -116,8 +154,17 @@ pub enum Peer {
 pub struct Expected {
     /// What is known.
     pub why: &'static str,
+    /// By what one knows it.
+    pub signs: Signs,
     /// Whether it is only what comes after the jump that fails.
     pub after_jump: bool,
+}
+
+impl Expected {
+    /// Whether that is what has happened. What a kernel is known for after the jump excuses nothing before it.
+    pub fn is(&self, failure: &GuestFailure) -> bool {
+        (failure.has_jumped() || !self.after_jump) && self.signs.fit(&failure.to_string())
+    }
 }
 
 impl Scenario {
@@ -162,9 +209,10 @@ impl Scenario {
         self
     }
 
-    /// Says that other implementations are known to fail it as the kernel of that side, and why.
-    pub const fn peer_fails(mut self, side: Side, why: &'static str) -> Self {
-        self.peer = Peer::Fails(side, why);
+    /// Says that other implementations are known to fail it as the kernel of that side, why, and by what one
+    /// knows that failure.
+    pub const fn peer_fails(mut self, side: Side, why: &'static str, signs: Signs) -> Self {
+        self.peer = Peer::Fails(side, why, signs);
         self
     }
 
@@ -182,13 +230,14 @@ impl Scenario {
 
     /// Why it is expected to fail between these kernels, if so.
     pub fn expected_failure(&self, before: &Facts, after: &Facts) -> Option<Expected> {
-        let Peer::Fails(side, why) = self.peer else {
+        let Peer::Fails(side, why, signs) = self.peer else {
             return None;
         };
-        let fails = side.any(!before.is_ours(), !after.is_ours());
+        let fails = side.all(!before.is_ours(), !after.is_ours());
         fails.then_some(Expected {
             why,
-            after_jump: self.shape == Shape::Update && side == Side::After,
+            signs,
+            after_jump: self.shape == Shape::Update && side != Side::Before,
         })
     }
 

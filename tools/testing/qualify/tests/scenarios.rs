@@ -39,14 +39,11 @@ fn main() -> ExitCode {
 
 /// Whether the kernels can be expected to pass.
 fn is_fair(job: &Job) -> bool {
-    let theirs = |side: Side| {
-        side.any(
-            !is_built_from_here(&job.kernels.before),
-            !is_built_from_here(&job.kernels.after),
-        )
-    };
+    let before = !is_built_from_here(&job.kernels.before);
+    let after = !is_built_from_here(&job.kernels.after);
+    let theirs = |side: Side| side.any(before, after);
     let is_x86 = matches!(Arch::from_env(), Ok(Arch::X86_64));
-    let known = matches!(job.scenario.peer, Peer::Fails(side, _) if theirs(side));
+    let known = matches!(job.scenario.peer, Peer::Fails(side, _, _) if side.all(before, after));
     let mut needs = job.scenario.needs.iter();
     let has_time = match job.scenario.effort {
         Effort::Quick => true,

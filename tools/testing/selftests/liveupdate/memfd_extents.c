@@ -125,55 +125,78 @@ static void before(void)
 	lu_hold_sessions();
 }
 
-static int contents(int session, int token, struct layout *layout)
-{
-	int fd = lu_retrieve(session, token);
+/* What came back, for all tests: each runs in a process of its own. */
+struct file {
+	int fd;
+	struct layout layout;
+	/* KiB more of huge pages than before it was retrieved. */
+	long huge;
+};
 
-	if (fd < 0 ||
-	    lseek(fd, (LEAD + PAGES) * PAGE, SEEK_SET) != (off_t)((LEAD + PAGES) * PAGE) ||
-	    read(fd, layout, sizeof(*layout)) != sizeof(*layout))
-		return -1;
-	return fd;
+static int session;
+static struct file files[LEFT];
+
+static void retrieve(int token)
+{
+	off_t end = (LEAD + PAGES) * PAGE;
+	struct file *file = &files[token];
+	long before = lu_meminfo("ShmemHugePages");
+
+	file->fd = lu_retrieve(session, token);
+	if (file->fd >= 0 &&
+	    (lseek(file->fd, end, SEEK_SET) != end ||
+	     read(file->fd, &file->layout, sizeof(file->layout)) != sizeof(file->layout)))
+		file->fd = -EIO;
+	file->huge = lu_meminfo("ShmemHugePages") - before;
 }
 
-TEST(pages_come_back_where_they_were_and_as_large_folios_where_they_can)
+static void after(void)
 {
-	int device = open(LU_DEVICE, O_RDWR);
-	int session = lu_retrieve_session(device, "extents");
-	long huge[LEFT], free_before, expected;
+	session = lu_retrieve_session(open(LU_DEVICE, O_RDWR), "extents");
+	for (int token = ALIGNED; token <= SHIFTED; token++)
+		retrieve(token);
+}
 
-	ASSERT_GE(session, 0);
-	huge[0] = lu_meminfo("ShmemHugePages");
+TEST(pages_come_back_where_they_were)
+{
 	for (int token = ALIGNED; token <= SHIFTED; token++) {
-		struct layout layout;
-		int fd = contents(session, token, &layout);
-		unsigned long start, end;
+		unsigned long start = files[token].layout.start * PAGE;
+		unsigned long end = start + PAGES * PAGE, last = (LEAD + PAGES) * PAGE;
+		int fd = files[token].fd;
 
-		ASSERT_GE(fd, 0);
-		start = layout.start * PAGE;
-		end = start + PAGES * PAGE;
-		EXPECT_EQ(lu_wrong(fd, 0, start, 0), start);
-		EXPECT_EQ(lu_wrong(fd, start, end, token), end);
-		EXPECT_EQ(lu_wrong(fd, end, (LEAD + PAGES) * PAGE, 0), (LEAD + PAGES) * PAGE);
-		huge[token] = lu_meminfo("ShmemHugePages");
-		expected = layout.alike * BLOCK * PAGE / 1024;
-		EXPECT_GE(huge[token] - huge[token - 1], expected) {
+		ASSERT_GE(fd, 0) {
 			TH_LOG("file %d", token);
 		}
-		if (token == SHIFTED)
-			EXPECT_EQ(huge[SHIFTED], huge[ALIGNED]);
+		EXPECT_EQ(lu_wrong(fd, 0, start, 0), start);
+		EXPECT_EQ(lu_wrong(fd, start, end, token), end);
+		EXPECT_EQ(lu_wrong(fd, end, last, 0), last);
 	}
+}
 
-	/* Nobody asked for the last one: all of it is free then. */
+TEST(pages_come_back_as_large_folios_where_they_can)
+{
+	unsigned long alike = files[ALIGNED].layout.alike;
+
+	EXPECT_GT(alike, 0);
+	EXPECT_GE(files[ALIGNED].huge, (long)(alike * BLOCK * PAGE / 1024));
+	EXPECT_EQ(files[SHIFTED].layout.alike, 0);
+	EXPECT_EQ(files[SHIFTED].huge, 0);
+}
+
+TEST(what_nobody_asked_for_is_free_afterwards)
+{
+	long before;
+
 	ASSERT_TRUE(lu_count_free_memory_exactly());
-	free_before = lu_meminfo("MemFree");
+	before = lu_meminfo("MemFree");
 	ASSERT_EQ(lu_finish(session, 0), 0);
-	EXPECT_GE(lu_meminfo("MemFree") - free_before, (long)(PAGES * PAGE / 1024) * 9 / 10);
+	EXPECT_GE(lu_meminfo("MemFree") - before, (long)(PAGES * PAGE / 1024) * 9 / 10);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[2], "1"))
 		before();
+	after();
 	return test_harness_run(1, argv);
 }

@@ -3,6 +3,7 @@
 //! The serial console: written to a file, followed line by line, watched for complaints.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
@@ -20,11 +21,18 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::failure::GuestFailure;
+use crate::ktap::Ktap;
 use crate::splat::Splat;
 use crate::splat::Splats;
 
 /// Lines of the log that a failure shows.
 const TAIL_LINES: usize = 40;
+
+/// Lines that it shows of what the kernel complained of, if that is further up.
+const SPLAT_LINES: usize = 40;
+
+/// Lines that it shows of tests that failed further up.
+const TELLING_LINES: usize = 30;
 
 /// What came of following the console.
 pub(crate) enum Event {
@@ -177,18 +185,47 @@ impl Transcript {
         GuestFailure::new(format!("{what}\n{}", self.tail()), self.has_jumped()).into()
     }
 
-    /// The path of the log and its last lines, for people who must find out what went wrong.
+    /// The path of the log, what of it tells of a failure and its last lines, for people who must find out
+    /// what went wrong.
     pub fn tail(&self) -> String {
         let first = self.lines.len().saturating_sub(TAIL_LINES);
+        let (earlier, last) = self.lines.split_at(first);
         let mut text = format!("the whole log: {}\n", self.log.display());
-        text.push_str(&format!("its last {} lines:\n", self.lines.len() - first));
-        for line in &self.lines[first..] {
-            text.push_str("    ");
-            text.push_str(line);
-            text.push('\n');
-        }
+        let telling: Vec<_> = earlier.iter().filter(|line| is_telling(line)).collect();
+        let telling = telling.iter().take(TELLING_LINES).copied();
+        quote(&mut text, "tests that failed", telling);
+        quote(&mut text, "what it complained of", self.complaint(earlier));
+        quote(&mut text, &format!("its last {} lines", last.len()), last);
         text
     }
+
+    /// The first complaint, as far as it is in `lines`, and what follows it.
+    fn complaint<'a>(&self, lines: &'a [String]) -> impl Iterator<Item = &'a String> {
+        let splat = self.splats.first();
+        let start = splat.and_then(|splat| lines.iter().position(|line| *line == splat.line));
+        let start = start.unwrap_or(lines.len());
+        lines[start..].iter().take(SPLAT_LINES)
+    }
+}
+
+/// Adds `lines`, if there are any, below what they are.
+fn quote<'a>(text: &mut String, what: &str, lines: impl IntoIterator<Item = &'a String>) {
+    let mut lines = lines.into_iter().peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{what}:");
+    for line in lines {
+        let _ = writeln!(text, "    {line}");
+    }
+}
+
+/// Whether a line says which test failed, or why.
+fn is_telling(line: &str) -> bool {
+    const REASONS: [&str; 3] = [":Expected ", "EXPECTATION FAILED", "ASSERTION FAILED"];
+    let fails = || Ktap::parse([line]).failed().next().is_some();
+    REASONS.iter().any(|reason| line.contains(reason)) || fails()
 }
 
 /// The numbers behind `mark`, in the first line that has it: as many as there are before anything else.
@@ -305,6 +342,28 @@ mod tests {
         assert_eq!(seen.releases(), ["7.3.4-a", "7.3.4-b"]);
         assert_eq!(seen.boots()[0][1], "foo");
         assert_eq!(seen.boots()[1][1], "bar");
+    }
+
+    #[test]
+    fn what_failed_is_shown_however_much_is_said_afterwards() {
+        let chatter = "chatter\n".repeat(2 * TAIL_LINES);
+        let said = [
+            "[    1.0] ok 1 x.good",
+            "[    1.1] # x.c:7:bad:Expected 1 (1) == 2 (2)",
+            "[    1.2] not ok 2 x.bad",
+            "[    1.3] BUG: KASAN: use-after-free",
+            "[    1.3] Read of size 8",
+        ];
+        let tail = transcript(&format!("boot\n{}\n{chatter}end\n", said.join("\n"))).tail();
+        for line in &said[1..] {
+            assert_eq!(tail.matches(line).count(), 1, "{line}: {tail}");
+        }
+        assert!(
+            !tail.contains(said[0]) && tail.ends_with("    end\n"),
+            "{tail}"
+        );
+        let tail = transcript(&format!("boot\n{chatter}{}\n", said.join("\n"))).tail();
+        assert_eq!(tail.matches(said[3]).count(), 1, "{tail}");
     }
 
     #[test]

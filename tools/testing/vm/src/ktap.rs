@@ -41,6 +41,15 @@ impl Ktap {
         ktap
     }
 
+    /// The names of those that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        let failed = self
+            .results
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Failed);
+        failed.map(|(name, _)| name.as_str())
+    }
+
     /// All tests of the plan ran and passed, none was skipped, and there are `count` of them.
     pub fn require_all_passed(&self, count: usize) -> Result<()> {
         let Some(plan) = self.plan else {

@@ -316,7 +316,8 @@ impl Vm {
         self.failure(&format!("the guest ended before {text:?} appeared"))
     }
 
-    fn failure(&self, what: &str) -> anyhow::Error {
+    /// A failure of the guest, with what it said.
+    pub fn failure(&self, what: &str) -> anyhow::Error {
         let text = format!("{}: {what}\n{}", self.name, self.tail());
         GuestFailure::new(text, self.console.seen().has_jumped()).into()
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::run::passes;
 
 /// The cases in the program.
@@ -18,7 +19,7 @@ inventory::submit! {
         "An answer that cannot be written to memory costs neither a session nor a file",
         run,
     )
-    .peer_fails(Side::After, "the file is lost, with its data")
+    .peer_fails(Side::After, "the file is lost, with its data", Signs::Tests(&["a_session_that_nobody_got_is_still_there", "a_session_is_not_finished_unless_that_can_be_said", "a_file_is_not_preserved_unless_that_can_be_said"]))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::facts::Fact;
 use crate::run::passes;
 
@@ -19,7 +20,7 @@ inventory::submit! {
     )
     .needs(&[Need::both(Fact::Lean)])
     .covers(&["luo-2"])
-    .peer_fails(Side::After, "any failure is final, and the data is lost")
+    .peer_fails(Side::After, "any failure is final, and the data is lost", Signs::Tests(&["a_file_that_cannot_be_made_yet_can_be_retrieved_later"]))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::run::passes;
 
 inventory::submit! {
@@ -15,7 +16,7 @@ inventory::submit! {
         "A memfd with MFD_NOEXEC_SEAL comes back sealed against execution and nothing else",
         run,
     )
-    .peer_fails(Side::After, "it comes back sealed against everything")
+    .peer_fails(Side::After, "it comes back sealed against everything", Signs::Tests(&["its_mode_is_sealed_and_nothing_else"]))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::run::passes;
 
 inventory::submit! {
@@ -16,7 +17,7 @@ inventory::submit! {
         run,
     )
     .covers(&["luo-8"])
-    .peer_fails(Side::After, "an empty block, which it writes itself, stops it")
+    .peer_fails(Side::Both, "an empty block, which it writes itself, stops it", Signs::Text("Block contains invalid entry count"))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -5,12 +5,14 @@
 //! Nothing that a program can do makes the freeze of a memfd fail. So a breakpoint stops the kernel where it
 //! freezes one, and the debugger has it return an error instead.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
 use lu_vm::Arch;
 use lu_vm::Debugger;
+use lu_vm::Vm;
 use lu_vm::places;
 
 use crate::Need;
@@ -49,9 +51,18 @@ fn run(run: &Run<'_>) -> Result<()> {
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
     let mut vm = update.boot()?.debugger(&socket).start()?;
+    if let Err(error) = fail_each_freeze(&mut vm, &socket, freeze) {
+        return Err(vm.explain(error));
+    }
+    let seen = vm.finish()?;
+    update.verify(&seen)
+}
 
+/// Has the freeze of the first file fail in the first round, that of the second one in the next, and so on.
+fn fail_each_freeze(vm: &mut Vm, socket: &Path, freeze: u64) -> Result<()> {
+    let wait = FREEZE * places::patience()?;
     vm.wait_for("# round 1 begins")?;
-    let mut debugger = Debugger::connect(&socket, Arch::from_env()?)?;
+    let mut debugger = Debugger::connect(socket, Arch::from_env()?)?;
     debugger.break_at(freeze)?;
     for round in 1..=FILES {
         debugger.go_on()?;
@@ -60,16 +71,14 @@ fn run(run: &Run<'_>) -> Result<()> {
         }
         vm.type_line("go")?;
         for _ in 1..round {
-            debugger.wait_for_stop(FREEZE * places::patience()?)?;
+            debugger.wait_for_stop(wait)?;
             debugger.step_over(freeze)?;
             debugger.go_on()?;
         }
-        debugger.wait_for_stop(FREEZE * places::patience()?)?;
+        debugger.wait_for_stop(wait)?;
         debugger.return_from_function(EIO.cast_unsigned())?;
     }
-    debugger.detach()?;
-    let seen = vm.finish()?;
-    update.verify(&seen)
+    debugger.detach()
 }
 
 /// Whether a symbol is the callback by which the core has a memfd frozen: this repository's or mainline's.

@@ -13,6 +13,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::facts::Fact;
 
 /// A few pages, and many, and about twice as many.
@@ -35,7 +36,7 @@ inventory::submit! {
     )
     .covers(&["kho-10"])
     .needs(&[Need::both(Fact::X86), Need::both(Fact::Lean)])
-    .peer_fails(Side::After, "it reserves each run by a search through all others")
+    .peer_fails(Side::After, "it reserves each run by a search through all others", Signs::Text(" pages more cost "))
     .long()
 }
 

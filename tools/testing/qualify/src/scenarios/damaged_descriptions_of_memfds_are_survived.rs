@@ -11,6 +11,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::lose_one_file;
@@ -31,7 +32,7 @@ inventory::submit! {
     )
     .covers(&["kho-11", "luo-2", "memfd-3"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more", Signs::Any)
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

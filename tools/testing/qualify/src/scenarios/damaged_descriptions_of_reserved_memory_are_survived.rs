@@ -10,6 +10,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::shows;
 use crate::damage::update;
@@ -26,7 +27,7 @@ inventory::submit! {
     )
     .covers(&["kho-9", "kho-11"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it reads from there and dies before the console works")
+    .peer_fails(Side::After, "it reads from there and dies before the console works", Signs::Any)
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::survive;
@@ -30,7 +31,7 @@ inventory::submit! {
     )
     .covers(&["kho-4", "kho-11"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it takes its memory from whatever it is told is scratch")
+    .peer_fails(Side::After, "it takes its memory from whatever it is told is scratch", Signs::Any)
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::survive;
@@ -24,7 +25,7 @@ inventory::submit! {
     )
     .covers(&["kho-9", "kho-11"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more", Signs::Any)
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

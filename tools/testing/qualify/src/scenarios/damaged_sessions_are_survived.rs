@@ -8,6 +8,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::COUNT;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
@@ -25,7 +26,7 @@ inventory::submit! {
     )
     .covers(&["kho-11", "luo-6", "luo-8"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more")
+    .peer_fails(Side::After, "it panics on purpose, or by accident, or opens nothing any more", Signs::Any)
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::run::passes;
 
 inventory::submit! {
@@ -16,7 +17,7 @@ inventory::submit! {
         run,
     )
     .covers(&["memfd-6"])
-    .peer_fails(Side::After, "restored areas are not counted until they are taken off the count")
+    .peer_fails(Side::After, "restored areas are not counted until they are taken off the count", Signs::Tests(&["descriptions_are_added_to_what_is_used_and_taken_off_again"]))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::facts::Fact;
 use crate::scale::Part;
 use crate::scale::comes_through;
@@ -20,7 +21,7 @@ inventory::submit! {
     )
     .covers(&["kho-10"])
     .needs(&[Need::both(Fact::Thp), Need::both(Fact::KhoFiles)])
-    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million")
+    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million", Signs::Text("did not appear within"))
     .long()
 }
 

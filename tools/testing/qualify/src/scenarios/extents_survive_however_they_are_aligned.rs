@@ -22,5 +22,5 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    passes(run.update("memfd_extents").cmdline(EXTENTS).ktap_after_update(1))
+    passes(run.update("memfd_extents").cmdline(EXTENTS).ktap_after_update(3))
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::run::passes;
 
 inventory::submit! {
@@ -16,7 +17,7 @@ inventory::submit! {
         run,
     )
     .covers(&["memfd-4"])
-    .peer_fails(Side::Before, "seals are those of the moment when it was preserved")
+    .peer_fails(Side::Before, "seals are those of the moment when it was preserved", Signs::Tests(&["seals_of_a_preserved_file_are_kept"]))
 }
 
 fn run(run: &Run<'_>) -> Result<()> {

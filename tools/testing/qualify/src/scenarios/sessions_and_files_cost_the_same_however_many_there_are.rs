@@ -13,6 +13,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::facts::Fact;
 
 /// How much more the last ones may cost: trees get deeper.
@@ -26,7 +27,7 @@ inventory::submit! {
     )
     .covers(&["luo-9"])
     .needs(&[Need::both(Fact::X86)])
-    .peer_fails(Side::Both, "it looks at all others one by one")
+    .peer_fails(Side::Both, "it looks at all others one by one", Signs::Text(" instructions, the last ones "))
     .long()
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::scale::Part;
 use crate::scale::comes_through;
 
@@ -17,7 +18,7 @@ inventory::submit! {
         run,
     )
     .covers(&["kho-10"])
-    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million")
+    .peer_fails(Side::After, "boot takes time quadratic in the number of separate runs of pages, more than minutes for half a million", Signs::Text("did not appear within"))
     .long()
 }
 
