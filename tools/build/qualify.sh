@@ -44,6 +44,7 @@ build_all() {
 }
 
 if [ -n "${MATRIX:-}" ]; then
+	[ "$FROM$TO" = rustrust ] || die "MATRIX=1 is all pairs of rust and mainline; FROM and TO do not go with it"
 	OPTIONS+=(--matrix)
 	default_report=$REPO/qualify/matrix
 else

@@ -205,6 +205,8 @@ test_refusals() {
 	refuses "mainline has no devices to show" "not from mainline to rust" env FROM=mainline "$BUILD_SCRIPTS/demo.sh" vfio
 	refuses "other machines must be known" "'vax' is no machine" "$BUILD_SCRIPTS/test-machines.sh" vax
 	refuses "qualify wants known kernels" "'frob' is no kernel to qualify" env FROM=frob "$BUILD_SCRIPTS/qualify.sh"
+	refuses "a matrix has kernels of its own" "do not go with it" \
+		env MATRIX=1 FROM=mainline "$BUILD_SCRIPTS/qualify.sh"
 	refuses "qualify wants images that exist" "no kernel image /none" env TO=/none "$BUILD_SCRIPTS/qualify.sh"
 	refuses "bench wants a known extent" "BENCH=frob" env BENCH=frob "$BUILD_SCRIPTS/bench.sh"
 	refuses "bench wants known kernels" "'frob' is nothing" "$BUILD_SCRIPTS/bench.sh" --only frob

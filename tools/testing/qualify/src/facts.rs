@@ -47,8 +47,6 @@ pub enum Fact {
     Kunit,
     /// A symbol table beside the image.
     SymbolMap,
-    /// Pages of 16 KiB.
-    Page16K,
     /// It runs on x86.
     X86,
     /// What KHO hands over, as files in debugfs.
@@ -63,7 +61,7 @@ pub enum Fact {
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::Luo,
         Self::Ours,
         Self::Swap,
@@ -76,7 +74,6 @@ impl Fact {
         Self::TestLuo,
         Self::Kunit,
         Self::SymbolMap,
-        Self::Page16K,
         Self::X86,
         Self::KhoFiles,
         Self::Lean,
@@ -99,7 +96,6 @@ impl Fact {
             Self::TestLuo => "test-luo",
             Self::Kunit => "kunit",
             Self::SymbolMap => "symbol-map",
-            Self::Page16K => "page-16k",
             Self::X86 => "x86",
             Self::KhoFiles => "kho-files",
             Self::Lean => "lean",
@@ -127,7 +123,6 @@ impl Fact {
             Self::TestLuo => "the kernel's own test of LUO (CONFIG_LIVEUPDATE_TEST)",
             Self::Kunit => "KUnit suites of live update (CONFIG_LIVEUPDATE_KUNIT_TEST)",
             Self::SymbolMap => "a System.map beside its image",
-            Self::Page16K => "pages of 16 KiB",
             Self::X86 => "an x86 machine to run on",
             Self::KhoFiles => "KHO's files in debugfs (CONFIG_KEXEC_HANDOVER_DEBUGFS)",
             Self::Pagemap => "the pages of a process in /proc (CONFIG_PROC_PAGE_MONITOR)",
@@ -140,7 +135,8 @@ impl Fact {
 }
 
 /// What each kernel has that is built here, for any architecture.
-const BUILT_WITH: [Fact; 11] = [
+const BUILT_WITH: [Fact; 12] = [
+    Fact::Numa,
     Fact::Swap,
     Fact::Thp,
     Fact::Memcg,
@@ -204,9 +200,14 @@ impl Facts {
         };
         let own = is_built_from_here(kernel);
         let own_facts = [Fact::Ours, Fact::Kunit].into_iter().filter(|_| own);
+        // What makes a kernel slow comes with what makes allocations fail.
+        let debug_facts = [Fact::FailNth]
+            .into_iter()
+            .filter(|_| !self.has(Fact::Lean));
         let missing = BUILT_WITH
             .into_iter()
             .chain(own_facts)
+            .chain(debug_facts)
             .find(|fact| !self.has(*fact));
         if let Some(fact) = missing {
             bail!("{kernel} is built here and should have {}", fact.about());

@@ -54,7 +54,6 @@ struct Options {
     scenarios: Vec<String>,
 }
 
-/// A number as the report shows it.
 fn main() -> ExitCode {
     match qualify(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,

@@ -27,8 +27,8 @@ const FINDING: Duration = Duration::from_secs(120);
 /// Both, and the way from one to the other.
 const ALL: Duration = Duration::from_secs(600);
 
-/// The memory of a machine that has room for two times two gigabytes.
-const LARGE_MIB: u32 = 8192;
+/// The memory of a machine that has room for two times two gigabytes, beside what is scratch on debug kernels.
+const LARGE_MIB: u32 = 10240;
 
 /// Memory for `reserve_mem=`: its size and alignment, and a name that the program knows.
 const REGIONS: [(&str, u64, u64); 2] = [
@@ -48,10 +48,10 @@ pub enum Part {
     Sessions,
     /// Files in one session.
     Files,
-    /// Pages without neighbours, in one file.
-    Scattered,
     /// Huge pages, in one file.
     Huge,
+    /// Pages without neighbours, in one file.
+    Scattered,
 }
 
 impl Part {
@@ -60,8 +60,8 @@ impl Part {
         Self::Reserved,
         Self::Sessions,
         Self::Files,
-        Self::Scattered,
         Self::Huge,
+        Self::Scattered,
     ];
 
     /// What the program calls it.
@@ -70,8 +70,8 @@ impl Part {
             Self::Reserved => "reserved",
             Self::Sessions => "sessions",
             Self::Files => "files",
-            Self::Scattered => "scattered",
             Self::Huge => "huge",
+            Self::Scattered => "scattered",
         }
     }
 }

@@ -25,7 +25,7 @@ use lu_vm::Direction;
 use lu_vm::Pair;
 
 /// What a kernel has in some configurations only.
-const RARE: &[Fact] = &[Fact::FailNth, Fact::Page16K];
+const RARE: &[Fact] = &[Fact::FailNth];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -76,18 +76,6 @@ static bool has_memory_cgroups(void)
 	return file_has("/tmp/cgroup/cgroup.controllers", "memory");
 }
 
-static long page_size(void)
-{
-	/* The number of bytes that one page of the zeroth node is. */
-	int fd = memfd_create("page", 0);
-	struct stat stat = { 0 };
-
-	if (lu_fallocate(fd, 0, 0, 1) || fstat(fd, &stat))
-		return 0;
-	close(fd);
-	return stat.st_blocks * 512;
-}
-
 int main(void)
 {
 	fact("luo", exists(LU_DEVICE));
@@ -102,7 +90,6 @@ int main(void)
 	fact("symbols", has_symbols());
 	fact("test-kho", exists("/sys/kernel/debug/kho/out/sub_fdts/kho_test"));
 	fact("kunit", exists("/sys/kernel/debug/kunit/liveupdate_kho"));
-	fact("page-16k", page_size() == 16384);
 	fact("kho-files", exists("/sys/kernel/debug/kho/out/sub_fdts"));
 	fact("pagemap", exists("/proc/self/pagemap"));
 	fact("huge-pages", exists("/sys/kernel/mm/hugepages"));

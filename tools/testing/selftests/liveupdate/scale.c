@@ -226,8 +226,9 @@ static const struct part {
 	{ "reserved", show_regions, show_regions },
 	{ "sessions", make_sessions, check_sessions },
 	{ "files", make_files, check_files },
-	{ "scattered", make_scattered, check_scattered },
 	{ "huge", make_huge, check_huge },
+	/* Last: it leaves no two free pages together. */
+	{ "scattered", make_scattered, check_scattered },
 };
 
 #define PARTS		(sizeof(parts) / sizeof(parts[0]))

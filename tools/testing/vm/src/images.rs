@@ -64,11 +64,6 @@ impl Image {
     pub fn modules(self) -> Result<Vec<PathBuf>> {
         Ok(modules_beside(&self.path()?))
     }
-
-    /// The address of the only symbol that is `wanted`, without KASLR.
-    pub fn symbol(self, wanted: impl Fn(&str) -> bool) -> Result<u64> {
-        symbol_of(&self.path()?.with_file_name("System.map"), wanted)
-    }
 }
 
 /// The modules in `modules/` beside an image: `0.ko`, `1.ko` and so on.

@@ -64,33 +64,41 @@ pub fn repository() -> Result<PathBuf> {
         .with_context(|| format!("finding the repository at {}", root.display()))
 }
 
+/// A guest with more memory than this, in MiB, runs alone: most hosts have no room for two of them.
+const LARGE_MIB: u32 = 4096;
+
 /// The right to run one guest; given back on drop, and by the system if the process dies.
 pub struct Turn {
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 impl Turn {
-    /// Waits until fewer guests run than may.
+    /// Waits until fewer guests run than may, or none if this one has so much memory that it runs alone.
     ///
     /// One lock file stands for one guest. A thread waits for each of them; the first to get its
-    /// lock wins, and the others let go of theirs as soon as they have it.
-    pub fn wait() -> Result<Self> {
+    /// lock wins, and the others let go of theirs as soon as they have it. Who wants all takes them in order,
+    /// so that two such do not wait for each other.
+    pub fn wait(memory_mib: u32) -> Result<Self> {
         let dir = output_dir()?.join("vm-turns");
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        let files: Vec<PathBuf> = (0..jobs()?)
+            .map(|slot| dir.join(slot.to_string()))
+            .collect();
+        let wanted: Vec<Vec<PathBuf>> = match memory_mib > LARGE_MIB {
+            true => vec![files],
+            false => files.into_iter().map(|file| vec![file]).collect(),
+        };
         let (sender, receiver) = mpsc::channel();
-        for slot in 0..jobs()? {
-            let path = dir.join(format!("{slot}"));
+        for paths in wanted {
             let sender = sender.clone();
             thread::spawn(move || {
-                let lock = File::create(&path)
-                    .and_then(|file| file.lock().map(|()| file))
-                    .with_context(|| format!("locking {}", path.display()));
-                // Nobody listens any more once another thread was faster: the lock drops here.
-                let _ = sender.send(lock);
+                let locks: Result<Vec<File>> = paths.iter().map(|path| lock(path)).collect();
+                // Nobody listens any more once another thread was faster: the locks drop here.
+                let _ = sender.send(locks);
             });
         }
         match receiver.recv_timeout(TURN_DEADLINE) {
-            Ok(lock) => Ok(Self { _lock: lock? }),
+            Ok(locks) => Ok(Self { _locks: locks? }),
             Err(_) => bail!(
                 "waited {} minutes for other guests to end; the locks are in {}",
                 TURN_DEADLINE.as_secs() / 60,
@@ -98,6 +106,12 @@ impl Turn {
             ),
         }
     }
+}
+
+fn lock(path: &Path) -> Result<File> {
+    File::create(path)
+        .and_then(|file| file.lock().map(|()| file))
+        .with_context(|| format!("locking {}", path.display()))
 }
 
 /// How many times longer than usual everything may take: `LU_VM_PATIENCE`, for kernels that are slow.

@@ -171,7 +171,7 @@ impl Boot {
         fs::write(dir.join("command"), format!("{command:?}\n"))
             .with_context(|| format!("writing to {}", dir.display()))?;
 
-        let turn = Turn::wait()?;
+        let turn = Turn::wait(memory_mib)?;
         let mut child = command.spawn().with_context(|| {
             format!(
                 "starting {} by setpriv; `make test` installs both (packages qemu-system and util-linux)",

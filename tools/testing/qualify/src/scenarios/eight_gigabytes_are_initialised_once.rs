@@ -8,7 +8,6 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::facts::Fact;
-use crate::run::passes;
 
 /// The cases in the program.
 const CASES: usize = 13;
@@ -24,7 +23,22 @@ inventory::submit! {
     .long()
 }
 
+/// What a kernel says that initialises pages late.
+const LATE: &str = "deferred pages initialised";
+
 fn run(run: &Run<'_>) -> Result<()> {
-    let update = run.update("memfd_behaviour").memory_mib(8192).cpus(4);
-    passes(update.ktap_after_update(CASES))
+    let seen = run
+        .update("memfd_behaviour")
+        .memory_mib(8192)
+        .cpus(4)
+        // It says so among its chatter.
+        .cmdline("loglevel=7")
+        .ktap_after_update(CASES)
+        .run()?;
+    for (boot, which) in seen.boots().into_iter().zip(["first", "second"]) {
+        let late = boot.iter().any(|line| line.contains(LATE));
+        let when = if late { "late" } else { "early" };
+        run.note(format!("the {which} kernel initialised pages {when}"));
+    }
+    Ok(())
 }
