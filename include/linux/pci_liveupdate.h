@@ -78,6 +78,12 @@ void pci_liveupdate_finish(struct pci_dev *dev);
 /* Whether the previous kernel preserved it and nobody has finished it. */
 bool pci_liveupdate_is_incoming(struct pci_dev *dev);
 
+/*
+ * Whether the previous kernel preserved a device there that nobody has finished
+ * and that was not removed. Where none is there, it has not been found yet.
+ */
+bool pci_liveupdate_is_expected(u32 domain, u16 bdf);
+
 /* What to do with it when nothing can stop the kexec any more. */
 void pci_liveupdate_at_jump(struct pci_dev *dev, enum pci_liveupdate_jump jump);
 
@@ -137,6 +143,11 @@ static inline void pci_liveupdate_finish(struct pci_dev *dev)
 }
 
 static inline bool pci_liveupdate_is_incoming(struct pci_dev *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_is_expected(u32 domain, u16 bdf)
 {
 	return false;
 }

@@ -15,6 +15,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
 EXPORT_SYMBOL_GPL(pci_liveupdate_is_incoming);
+EXPORT_SYMBOL_GPL(pci_liveupdate_is_expected);
 EXPORT_SYMBOL_GPL(pci_liveupdate_at_jump);
 EXPORT_SYMBOL_GPL(pci_liveupdate_set_running);
 EXPORT_SYMBOL_GPL(pci_liveupdate_is_running);

@@ -283,14 +283,19 @@ int lu_vfio_pci_take_over(struct vfio_device *device, bool reset_works,
 	return 0;
 }
 
-bool lu_vfio_is_incoming_at(u32 domain, u16 bdf)
+enum lu_vfio_presence lu_vfio_presence_at(u32 domain, u16 bdf)
 {
 	struct pci_dev *dev = pci_get_domain_bus_and_slot(domain, PCI_BUS_NUM(bdf),
 							  bdf & 0xff);
-	bool incoming = dev && pci_liveupdate_is_incoming(dev);
+	bool incoming;
 
+	/* One that was removed left the table before it could not be had here. */
+	if (!dev)
+		return pci_liveupdate_is_expected(domain, bdf) ? LU_VFIO_AWAITED :
+								 LU_VFIO_GONE;
+	incoming = pci_liveupdate_is_incoming(dev);
 	pci_dev_put(dev);
-	return incoming;
+	return incoming ? LU_VFIO_INCOMING : LU_VFIO_GONE;
 }
 
 size_t lu_vfio_folio_size(struct folio *folio)

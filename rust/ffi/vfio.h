@@ -53,8 +53,16 @@ u32 lu_vfio_pci_thaw(struct vfio_device *device);
 int lu_vfio_pci_take_over(struct vfio_device *device, bool reset_works,
 			  const unsigned long *pending, u32 nr_vectors);
 
-/* Whether the PCI core knows of a device there that is incoming. */
-bool lu_vfio_is_incoming_at(u32 domain, u16 bdf);
+/* What has become of a device that the previous kernel preserved. */
+enum lu_vfio_presence {
+	/* It is there, and nobody has finished it. */
+	LU_VFIO_INCOMING,
+	/* It may still be found. */
+	LU_VFIO_AWAITED,
+	LU_VFIO_GONE,
+};
+
+enum lu_vfio_presence lu_vfio_presence_at(u32 domain, u16 bdf);
 
 /* An inline function. */
 size_t lu_vfio_folio_size(struct folio *folio);

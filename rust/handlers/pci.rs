@@ -38,6 +38,7 @@ use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 use kernel::sync::Mutex;
 
+use crate::abi::pci::Address;
 use crate::abi::pci::COMPATIBLE;
 use crate::kernel::liveupdate::flb;
 use crate::kernel::liveupdate::flb::Shared;
@@ -162,6 +163,13 @@ fn finish(device: &Device) {
             device.address()
         ),
     }
+}
+
+/// Whether a device that is found at `address` may be the one that the previous kernel preserved there.
+fn is_expected(address: Address) -> bool {
+    DEVICES
+        .incoming()
+        .is_ok_and(|table| table.get().lock().keeps(address))
 }
 
 /// Whether the previous kernel preserved `device` and nobody has finished it.

@@ -28,9 +28,10 @@ use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::liveupdate::Outgoing;
 use crate::kernel::liveupdate::Registration;
 use crate::kernel::vfio::depend_on_pci;
-use crate::kernel::vfio::is_incoming_at;
+use crate::kernel::vfio::presence_at;
 use crate::kernel::vfio::Device;
 use crate::kernel::vfio::Found;
+use crate::kernel::vfio::Presence;
 use crate::kernel::vfio::PreservedDevice;
 
 #[path = "vfio_pci/format.rs"]
@@ -164,7 +165,7 @@ impl<F: Format> FileHandler for VfioPci<F> {
                 Err(NotRetrieved::Final(ENODEV))
             }
             Err(error) => {
-                pr_warn!("{address}: cannot be retrieved yet ({error:?}): vfio-pci has to be its driver, and there has to be memory\n");
+                pr_warn!("{address}: cannot be retrieved yet ({error:?}): it has to be found, vfio-pci has to be its driver, and there has to be memory\n");
                 Err(NotRetrieved::Later(EAGAIN))
             }
         }
@@ -219,8 +220,10 @@ fn forget<F: Format>(data: u64) {
 fn open<F: Format>(ser: &F::Ser) -> Result<ARef<File>> {
     let address = F::address(ser);
 
-    if !is_incoming_at(address) {
-        return Err(ENODEV);
+    match presence_at(address) {
+        Presence::Incoming => {}
+        Presence::Awaited => return Err(EAGAIN),
+        Presence::Gone => return Err(ENODEV),
     }
     let device = Found::at(address).ok_or(EAGAIN)?;
 

@@ -259,11 +259,25 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// Whether there is a device at `address` that the previous kernel preserved and nobody has finished,
-/// whatever its driver is.
-pub(crate) fn is_incoming_at(address: Address) -> bool {
+/// What has become of a device that the previous kernel preserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is there and nobody has finished it, whatever its driver is.
+    Incoming,
+    /// The PCI core has not found it yet, and will know it by the table if it does.
+    Awaited,
+    /// It was removed, finished or rejected, or is not in the table: nothing that is found there is it.
+    Gone,
+}
+
+/// What has become of the device at `address`. May sleep.
+pub(crate) fn presence_at(address: Address) -> Presence {
     // SAFETY: There is nothing to promise.
-    unsafe { bindings::lu_vfio_is_incoming_at(address.domain, address.bdf) }
+    match unsafe { bindings::lu_vfio_presence_at(address.domain, address.bdf) } {
+        bindings::lu_vfio_presence_LU_VFIO_INCOMING => Presence::Incoming,
+        bindings::lu_vfio_presence_LU_VFIO_AWAITED => Presence::Awaited,
+        _ => Presence::Gone,
+    }
 }
 
 /// A device that was looked for, and is kept registered.

@@ -91,6 +91,11 @@ impl<S: DerefMut<Target = [Device]>> Table<S> {
         Some(device.state)
     }
 
+    /// Whether the device at `address` is kept: neither finished, nor removed, nor unusable.
+    pub fn keeps(&self, address: Address) -> bool {
+        matches!(self.state(address), Some(State::Kept(_)))
+    }
+
     /// Gives up on the device at `address`, which turned out not to be what the previous kernel says.
     pub fn reject(&mut self, address: Address) {
         self.set(address, State::Unusable);

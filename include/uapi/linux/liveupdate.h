@@ -228,9 +228,10 @@ struct liveupdate_session_preserve_fd {
  *  - ENOENT: no file in this session has this token, or the session is
  *    finished.
  *  - EAGAIN: the file needs something that is not there yet; nothing has
- *    changed. For a PCI device that is vfio-pci as its driver.
+ *    changed. For a PCI device that is the device itself, which the kernel may
+ *    not have found yet, and vfio-pci as its driver.
  *  - Others from the handler, once and for all. That of PCI devices has ENODEV
- *    for one that is gone, or that became an ordinary one. That of memfds has EOPNOTSUPP
+ *    for one that was removed, or that became an ordinary one. That of memfds has EOPNOTSUPP
  *    for seals it does not know, ENOMEM if memory ends while the file is filled,
  *    EIO for pages that cannot be had back, and EINVAL for a description of them
  *    that makes no sense.

@@ -13,6 +13,7 @@
 use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 
+use crate::abi::pci::Address;
 use crate::kernel::bindings;
 use crate::kernel::c_abi::as_declared;
 use crate::kernel::c_abi::to_errno;
@@ -31,6 +32,7 @@ as_declared!(
     pci_liveupdate_unpreserve,
     pci_liveupdate_finish,
     pci_liveupdate_is_incoming,
+    pci_liveupdate_is_expected,
     pci_liveupdate_at_jump,
     pci_liveupdate_set_running,
     pci_liveupdate_is_running,
@@ -90,6 +92,12 @@ unsafe extern "C" fn pci_liveupdate_finish(device: *mut bindings::pci_dev) {
 unsafe extern "C" fn pci_liveupdate_is_incoming(device: *mut bindings::pci_dev) -> bool {
     // SAFETY: The caller has a reference to the device.
     super::is_incoming(unsafe { Device::from_raw(device) })
+}
+
+/// See [`super::is_expected`].
+#[no_mangle]
+extern "C" fn pci_liveupdate_is_expected(domain: u32, bdf: u16) -> bool {
+    super::is_expected(Address { domain, bdf })
 }
 
 /// Decides what is to become of a device at the kexec.

@@ -7,6 +7,7 @@ use kernel::sync::atomic::Relaxed;
 use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
+use crate::abi::pci::Address;
 use crate::abi::pci::PciDevSer;
 use crate::abi::pci::PciSer;
 use crate::abi::pci::VERSION;
@@ -94,6 +95,11 @@ impl Table {
                 }
             },
         }
+    }
+
+    /// Whether a device at `address` is kept, be it found already or not.
+    pub(super) fn keeps(&self, address: Address) -> bool {
+        self.0.keeps(address)
     }
 
     /// Notes that `device` is removed.

@@ -93,6 +93,37 @@ fn what_is_found_where_a_device_was_removed_is_another_one() {
 }
 
 #[test]
+fn a_device_is_kept_until_it_is_finished_removed_or_rejected() {
+    let ends: [fn(&mut Table<Vec<Device>>); 4] = [
+        |table| {
+            table.finish(at(0, 8), true);
+        },
+        |table| table.remove(at(0, 8)),
+        |table| table.reject(at(0, 8)),
+        // Those of another device, and of one endpoint of two, are no ends.
+        |table| {
+            table.remove(at(1, 8));
+            table.finish(at(0, 8), false);
+        },
+    ];
+
+    for (number, end) in ends.into_iter().enumerate() {
+        let mut table = table(&[
+            entry(0, 8, 2),
+            entry(1, 8, 1),
+            entry(0, 9, 1),
+            entry(0, 9, 1),
+        ]);
+
+        assert!(table.keeps(at(0, 8)));
+        end(&mut table);
+        assert_eq!(table.keeps(at(0, 8)), number == 3, "end {number}");
+        assert!(!table.keeps(at(0, 9)), "it is there twice");
+        assert!(!table.keeps(at(0, 10)), "it is not there");
+    }
+}
+
+#[test]
 fn a_rejected_device_cannot_be_finished() {
     let mut table = table(&[entry(0, 8, 1)]);
 

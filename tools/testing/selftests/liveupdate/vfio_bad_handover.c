@@ -14,6 +14,9 @@
 #define MEMFD_TOKEN	2
 #define MOST_DEVICES	8
 
+/* The root port in the first slot that tests/vfio_handover.rs uses. */
+#define FIRST_PORT	"0000:00:04.0"
+
 /* The session of a memfd with the names of all devices. */
 #define NAMES		"names"
 #define NAMES_TOKEN	3
@@ -135,6 +138,23 @@ static void look_as_stranger(const char *bdf)
 	close(memfd);
 }
 
+/*
+ * Has the bus looked for again that a device was on, behind the port in the first
+ * slot: its number may have got lost.
+ */
+static void look_again(const char *bdf)
+{
+	unsigned int bus = strtoul(bdf + strlen("0000:"), NULL, 16);
+
+	/* A port that was enabled without windows to memory gets none later. */
+	NEED(pci_unbind(FIRST_PORT) == 0);
+	NEED(pci_set_config(FIRST_PORT, PCI_SECONDARY_BUS, bus << 8 | bus) == 0);
+	NEED(lu_write_text(PCI_RESCAN, "1"));
+	NEED(pci_bind(FIRST_PORT, "pcieport") == 0);
+	if (pci_bind(bdf, "vfio-pci") == 0)
+		printf("# %s: was found late\n", bdf);
+}
+
 /* What its owner finds. */
 static void look_as_owner(int device, const char *bdf)
 {
@@ -147,6 +167,11 @@ static void look_as_owner(int device, const char *bdf)
 		return;
 	}
 	fd = lu_retrieve(session, DEVICE_TOKEN);
+	if (fd == -EAGAIN) {
+		printf("# %s: is awaited\n", bdf);
+		look_again(bdf);
+		fd = lu_retrieve(session, DEVICE_TOKEN);
+	}
 	memfd = lu_retrieve(session, MEMFD_TOKEN);
 	if (fd < 0)
 		printf("# %s: not retrieved: %d\n", bdf, fd);

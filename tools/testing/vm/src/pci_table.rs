@@ -80,6 +80,13 @@ impl Bdf {
         debugger.write_physical(at, &INDICATOR_AND_POWER_OFF.to_le_bytes())
     }
 
+    /// Takes its bus numbers, as a bridge: nobody finds what is behind it then.
+    pub fn take_bus_numbers(self, debugger: &mut Debugger) -> Result<()> {
+        const PRIMARY_BUS: u64 = 0x18;
+        // Primary, secondary and subordinate bus.
+        debugger.write_physical(self.config_space() + PRIMARY_BUS, &[0; 3])
+    }
+
     /// Where a capability is in its configuration space.
     fn capability(self, debugger: &mut Debugger, id: u8) -> Result<u64> {
         const FIRST: u64 = 0x34;
