@@ -127,7 +127,8 @@ pub(super) fn may_bind(device: &Device, can_liveupdate: bool) -> bool {
     can_liveupdate || device.is_bridge() || !super::is_incoming(device)
 }
 
-/// Resets `device` if nobody knows what it is doing. Called before a driver gets it.
+/// Resets `device` if nobody knows what it is doing, unless it is a bridge. Called before a driver gets
+/// it.
 ///
 /// `ENODEV` if it cannot be: whoever had it a bus master would have it write where it did before.
 pub(super) fn prepare_probe(locked: &Locked<'_>) -> Result {
@@ -137,6 +138,11 @@ pub(super) fn prepare_probe(locked: &Locked<'_>) -> Result {
     let is_left_over = device.incoming().load(Relaxed) && !super::is_incoming(device);
 
     if !device.needs_reset().load(Relaxed) && !is_left_over {
+        return Ok(());
+    }
+    if device.is_bridge() {
+        // It does nothing on its own, and others reach memory through it.
+        device.incoming().store(false, Relaxed);
         return Ok(());
     }
     device.clear_master();

@@ -3,7 +3,8 @@
  * Hands over all edu devices of the machine, and says what became of each in the
  * next kernel. What is handed over may be damaged on the way: before the live
  * update the program says where the jump is and waits for a line on the console.
- * Run with "-s 1" before the live update and with "-s 2" after it.
+ * Run with "-s 1" before the live update and with "-s 2" after it. A kernel that is
+ * told "bridges=anew" has the bridges above the devices bound anew in the end.
  */
 
 #include "jump.h"
@@ -183,6 +184,40 @@ static void look_as_owner(int device, const char *bdf)
 	close(session);
 }
 
+/* Takes the bridges above a device from their driver, and gives them back. */
+static int bind_bridges_anew(const char *bdf)
+{
+	char path[PCI_PATH], *bridge, *next;
+	int err = pci_link(bdf, "", path);
+
+	/* Of ../../../devices/pci0000:00/0000:00:04.0/0000:01:00.0 all but the last. */
+	bridge = err ? NULL : strchr(strstr(path, "pci"), '/');
+	while (!err && bridge && (next = strchr(bridge + 1, '/'))) {
+		*next = '\0';
+		err = pci_unbind(bridge + 1);
+		if (!err)
+			err = pci_bind(bridge + 1, "pcieport");
+		*next = '/';
+		bridge = next;
+	}
+	return err;
+}
+
+/* What a device is worth to anybody after that. */
+static void look_behind_bridges(const char *bdf)
+{
+	int memfd = memfd_create("yet another", 0);
+	int err = bind_bridges_anew(bdf);
+	struct vfio edu;
+
+	NEED(lu_fill(memfd, 0, PAGES * PAGE, 3));
+	if (err)
+		printf("# %s: is behind a bridge without a driver: %d\n", bdf, err);
+	else if (works(&edu, vfio_open_cdev(bdf), memfd))
+		printf("# %s: works behind bridges bound anew\n", bdf);
+	close(memfd);
+}
+
 /* The next live update is possible, whatever became of this one. */
 static void look_ahead(int device, const char *bdf)
 {
@@ -208,6 +243,8 @@ static int look_around(void)
 	count_before = get_names(device, before);
 	for (unsigned int i = 0; i < count_before; i++)
 		look_as_owner(device, before[i].bdf);
+	for (unsigned int i = 0; i < count && pci_is_told("bridges=anew"); i++)
+		look_behind_bridges(here[i].bdf);
 	for (unsigned int i = 0; i < count; i++)
 		look_ahead(device, here[i].bdf);
 	return 0;

@@ -15,6 +15,7 @@ use lu_vm::Devices;
 use lu_vm::Direction;
 use lu_vm::Handover;
 use lu_vm::LiveUpdate;
+use lu_vm::PciEntry;
 use lu_vm::PciTable;
 use lu_vm::Program;
 use lu_vm::TestResult;
@@ -88,6 +89,14 @@ fn says(seen: &Transcript, device: Bdf, what: &str) -> bool {
 fn behind_switch(table: &PciTable) -> Result<Bdf> {
     let devices = table.entries.iter().map(|entry| entry.bdf);
     devices.max().context("the table is empty")
+}
+
+/// The bridge right above a device behind the switch, whose ports each have the next bus.
+fn bridge_above(table: &PciTable, device: Bdf) -> Result<PciEntry> {
+    let mut entries = table.entries.iter().copied();
+    entries
+        .find(|entry| entry.bdf.bus() + 1 == device.bus())
+        .context("no bridge is right above the device")
 }
 
 /// Has devices reach memory on their own, as another implementation may hand them over.
@@ -405,6 +414,47 @@ fn damaged_entry_of_a_device_that_nobody_needs() -> TestResult {
     )
 }
 
+/// A bridge that more devices are said to need than there are is never finished. Whoever binds its driver anew
+/// must not cut off what is behind it.
+#[test]
+#[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
+fn damaged_count_of_a_bridge_costs_nothing_behind_it() -> TestResult {
+    const TOO_MANY: u16 = 9;
+    let name = "damaged_count_of_a_bridge_costs_nothing_behind_it";
+    let test = update(name, apart()).cmdline("bridges=anew");
+    let mut damaged = None;
+    let seen = run_at_jump(&test, |handover, debugger| {
+        let table = PciTable::read(handover, debugger)?;
+        let bridge = bridge_above(&table, behind_switch(&table)?)?;
+        damaged = Some(bridge.bdf);
+        bridge.set_count(debugger, TOO_MANY)
+    })?;
+    let bridge = damaged.context("nobody looked at the table")?;
+    let log_says = |what: &str| {
+        let line = format!("PCI: {bridge}: {what}");
+        seen.boots()[1].iter().any(|found| found.contains(&line))
+    };
+    let check = || {
+        ensure!(
+            log_says("was preserved, but nobody took it over"),
+            "{bridge} was finished"
+        );
+        for what in ["was reset", "gets no driver"] {
+            ensure!(!log_says(what), "{bridge} {what}");
+        }
+        for device in preserved(&seen)? {
+            check_fate(&seen, device, Fate::Retrieved)?;
+            ensure!(
+                says(&seen, device, "works behind bridges bound anew"),
+                "{device} was cut off"
+            );
+        }
+        Ok(())
+    };
+    check().map_err(|error| anyhow::anyhow!("{name}: {error}\n{}", seen.tail()))?;
+    Ok(())
+}
+
 /// A device is there twice, and a bridge above it is not.
 #[test]
 #[ignore = "needs a kernel with VFIO: `make test-vfio` has it"]
@@ -413,12 +463,7 @@ fn damaged_entry_of_a_device_that_is_there_twice() -> TestResult {
         "damaged_entry_of_a_device_that_is_there_twice",
         |_, table, debugger| {
             let device = behind_switch(table)?;
-            let bridge = table
-                .entries
-                .iter()
-                .find(|entry| entry.bdf.bus() + 1 == device.bus())
-                .context("no bridge is right above the device")?;
-            bridge.rename(debugger, device)
+            bridge_above(table, device)?.rename(debugger, device)
         },
         "twice",
         [Fate::Retrieved, Fate::Ordinary],
