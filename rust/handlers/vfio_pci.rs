@@ -213,7 +213,13 @@ fn claim<F: Format>(data: u64) -> Result<F::Ser, NotRetrieved> {
 
 /// Forgets what was claimed.
 fn forget<F: Format>(data: u64) {
-    F::claimed().lock().retain(|(known, _)| *known != data);
+    let mut claimed = F::claimed().lock();
+
+    claimed.retain(|(known, _)| *known != data);
+    if claimed.is_empty() {
+        // Statics are not dropped when the module goes: leave no memory with them.
+        *claimed = KVec::new();
+    }
 }
 
 /// Opens the device that `ser` says. `ENODEV` if it is gone or not what it was; other errors may pass.
