@@ -128,9 +128,11 @@ bool lu_vfio_pci_is_leaving(struct vfio_device *device)
 	return false;
 }
 
+/* And stays there: a user that lets it sleep may do so without another call. */
 bool lu_vfio_pci_is_in_d0(struct vfio_device *device)
 {
-	return core_of(device)->pdev->current_state == PCI_D0;
+	return core_of(device)->pdev->current_state == PCI_D0 &&
+	       !core_of(device)->pm_runtime_engaged;
 }
 
 enum lu_vfio_irqs lu_vfio_pci_interrupts(struct vfio_device *device)

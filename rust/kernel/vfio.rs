@@ -172,7 +172,7 @@ impl Locked<'_> {
         unsafe { bindings::lu_vfio_pci_is_leaving(self.device.as_raw()) }
     }
 
-    /// Whether it is fully powered.
+    /// Whether it is fully powered, and its user does not let it sleep.
     pub(crate) fn is_in_d0(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { bindings::lu_vfio_pci_is_in_d0(self.device.as_raw()) }
