@@ -5,6 +5,7 @@
 //! A breakpoint stops the first kernel at the start of machine_kexec(), when all is written and nothing is
 //! read yet. The second one must come up all the same, say what is wrong, and work.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,7 +13,9 @@ use lu_vm::Debugger;
 use lu_vm::GuestFailure;
 use lu_vm::Handover;
 use lu_vm::LiveUpdate;
+use lu_vm::PAGE;
 use lu_vm::Program;
+use lu_vm::Structure;
 use lu_vm::Transcript;
 use lu_vm::run_at_jump;
 
@@ -23,6 +26,9 @@ pub const OUTSIDE_MEMORY: u64 = 1 << 46;
 
 /// Where a block of sessions or files has its count: behind the address of the next block.
 pub const COUNT: u64 = 8;
+
+/// Which bits of the first word of an entry of a memfd's table are a frame number.
+pub const PFN: u64 = (1 << 52) - 1;
 
 /// How long both kernels may take: 4 seconds on an idle machine. One that hangs is not waited for.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -49,8 +55,16 @@ const WORDS: &[&str] = &[
     "reject",
     "not preserved",
     "unusable",
+    "unknown",
+    "no handler",
     "ignored",
 ];
+
+/// What is said of the first file if nothing is wrong with it.
+pub const DATA_INTACT: &str = "# the data is intact";
+
+/// What is said of the other one.
+pub const OTHER_INTACT: &str = "# the other file is intact";
 
 /// Something to do to a handover.
 pub struct Damage {
@@ -66,6 +80,34 @@ where
     A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
 {
     run_at_jump(&update(run, part, cmdline), act)
+}
+
+/// Live-updates with one word overwritten on the way by `act`, which must be survived. A failure comes with
+/// what was done.
+pub fn update_with_word<A>(
+    run: &Run<'_>,
+    part: &str,
+    act: A,
+) -> std::result::Result<Transcript, (String, anyhow::Error)>
+where
+    A: FnOnce(&Handover, &mut Debugger) -> Result<Word>,
+{
+    let mut word = None;
+    let updated = update_with(run, part, "", |handover, debugger| {
+        word = Some(act(handover, debugger)?);
+        Ok(())
+    });
+    let checked = updated.and_then(|seen| {
+        word.as_ref()
+            .map_or(Ok(()), |word| check_word(&seen, word))?;
+        Ok(seen)
+    });
+    checked.map_err(|error| {
+        (
+            word.map_or_else(String::new, |word| word.to_string()),
+            error,
+        )
+    })
 }
 
 /// The live update for that.
@@ -86,7 +128,7 @@ pub fn survive(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
 pub fn lose_one_file(run: &Run<'_>, cmdline: &str, damages: &[Damage]) -> Result<()> {
     survive_and(run, cmdline, damages, |seen| {
         shows(seen, "# a session, but no data", "the file was not refused")?;
-        shows(seen, "# the other file is intact", "another file suffered")
+        shows(seen, OTHER_INTACT, "another file suffered")
     })
 }
 
@@ -115,21 +157,32 @@ fn survive_and(
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.
 fn check(seen: &Transcript) -> Result<()> {
-    let clear = |line: &String| {
-        let line = line.to_lowercase();
-        SPEAKERS.iter().any(|who| line.contains(who))
-            && WORDS.iter().any(|what| line.contains(what))
-    };
-    let after = after(seen);
-    if after
-        .iter()
-        .any(|line| line.contains("# the data is intact"))
-    {
+    if is_said(seen, DATA_INTACT) {
         return Err(seen.failure("the damage went unnoticed"));
     }
-    if !after.iter().any(clear) {
+    if !names_the_damage(seen) {
         return Err(seen.failure("no line of the log says what is wrong with the handover"));
     }
+    works(seen)
+}
+
+/// The same of a damaged word that may not have mattered. That nothing foreign was given out the program has
+/// seen to, or it would have failed.
+pub fn check_word(seen: &Transcript, word: &Word) -> Result<()> {
+    works(seen)?;
+    let other_is_intact = is_said(seen, OTHER_INTACT);
+    if !other_is_intact && !word.structure.shared {
+        return Err(seen.failure("another file suffered"));
+    }
+    let is_lost = !other_is_intact || !is_said(seen, DATA_INTACT);
+    if is_lost && word.is_as_good_as_any().is_none() && !names_the_damage(seen) {
+        return Err(seen.failure("something is lost, and no line of the log says why"));
+    }
+    Ok(())
+}
+
+/// Live update is of use again.
+pub fn works(seen: &Transcript) -> Result<()> {
     shows(
         seen,
         "# a new session works",
@@ -137,12 +190,97 @@ fn check(seen: &Transcript) -> Result<()> {
     )
 }
 
+/// Whether a line of the second kernel's log says what is wrong with the handover.
+fn names_the_damage(seen: &Transcript) -> bool {
+    let clear = |line: &String| {
+        let line = line.to_lowercase();
+        SPEAKERS.iter().any(|who| line.contains(who))
+            && WORDS.iter().any(|what| line.contains(what))
+    };
+    after(seen).iter().any(clear)
+}
+
+/// A word of the handover that was overwritten.
+pub struct Word {
+    structure: Structure,
+    offset: u64,
+    old: u64,
+    new: u64,
+}
+
+impl Word {
+    /// The length of a word in bytes.
+    pub const LENGTH: u64 = 8;
+
+    /// Overwrites the word at `offset` of `structure` with what `choose` makes of it.
+    ///
+    /// Where that is another file's page, it is `otherwise`: the format says of no page whose it is.
+    pub fn overwrite(
+        handover: &Handover,
+        debugger: &mut Debugger,
+        structure: &Structure,
+        offset: u64,
+        choose: impl FnOnce(u64) -> u64,
+    ) -> Result<Self> {
+        let at = structure.address + offset;
+        let old = debugger.read_physical_u64(at)?;
+        let foreign = handover.pages_of_second_file(debugger)?;
+        let is_foreign = |value: u64| {
+            foreign.contains(&(value & !(PAGE - 1)))
+                || foreign.contains(&(value & PFN).wrapping_mul(PAGE))
+        };
+        let new = Some(choose(old))
+            .filter(|new| !is_foreign(*new))
+            .unwrap_or(OUTSIDE_MEMORY);
+        debugger.write_physical(at, &new.to_le_bytes())?;
+        Ok(Self {
+            structure: structure.clone(),
+            offset,
+            old,
+            new,
+        })
+    }
+
+    /// What the word says now, if it is something that a sound handover may say as well: what is lost by
+    /// that is lost without a word.
+    fn is_as_good_as_any(&self) -> Option<&'static str> {
+        match (self.structure.name.as_str(), self.offset) {
+            ("LUO's root", 16) if self.new == 0 => Some("there are no sessions"),
+            ("session", ..64) => Some("the session has another name"),
+            ("file", 56) => Some("the file has another token"),
+            ("memfd's table", _) if self.new & PFN == 0 => Some("there is a hole in the file"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            structure,
+            offset,
+            old,
+            new,
+        } = self;
+        write!(
+            f,
+            "{}, byte {offset}: {old:#x} became {new:#x}",
+            structure.name
+        )
+    }
+}
+
 /// Sees that the second kernel's console shows `text`.
 pub fn shows(seen: &Transcript, text: &str, otherwise: &str) -> Result<()> {
-    match after(seen).iter().any(|line| line.contains(text)) {
+    match is_said(seen, text) {
         true => Ok(()),
         false => Err(seen.failure(otherwise)),
     }
+}
+
+/// Whether the second kernel's console shows `text`.
+pub fn is_said(seen: &Transcript, text: &str) -> bool {
+    after(seen).iter().any(|line| line.contains(text))
 }
 
 /// What the second kernel said.

@@ -14,8 +14,18 @@
 /* So many that there are some before and after one that is damaged. */
 #define SIZE	(6 * PAGE)
 
-/* What is in the two files, for lu_fill() and lu_wrong(). */
-enum { DATA = 1, OTHER_DATA = 2 };
+/* What is in the two files, for lu_fill(): no page of one is a page of the other. */
+enum { DATA = 1, OTHER_DATA = 3 };
+
+/* What a page of a file may hold in the next kernel, the worst last. */
+enum content { INTACT, HOLE, MISSING, MOVED, FOREIGN };
+
+static const char *const contents[] = {
+	[HOLE] = "a hole",
+	[MISSING] = "nothing to be read",
+	[MOVED] = "another page of it",
+	[FOREIGN] = "foreign data",
+};
 
 /*
  * The pages of the two alternate, in the order of addresses or against it: who
@@ -47,12 +57,61 @@ static int hand_over(void)
 	return lu_wait_before_jump();
 }
 
-/* Whether the session is there, complete and intact. */
+/* Whether @page is the one at @at of the file with @seed; 0 stands for zeroes. */
+static bool is_page(const unsigned char *page, unsigned long at, unsigned int seed)
+{
+	for (unsigned long i = 0; i < PAGE; i++) {
+		if (page[i] != (seed ? lu_pattern(at + i, seed) : 0))
+			return false;
+	}
+	return true;
+}
+
+static enum content content_at(int memfd, unsigned long at, unsigned int seed)
+{
+	static unsigned char page[PAGE];
+
+	if (lseek(memfd, at, SEEK_SET) != (off_t)at ||
+	    read(memfd, page, PAGE) != (ssize_t)PAGE)
+		return MISSING;
+	if (is_page(page, at, seed))
+		return INTACT;
+	if (is_page(page, at, 0))
+		return HOLE;
+	for (unsigned long other = 0; other < SIZE; other += PAGE) {
+		if (is_page(page, other, seed))
+			return MOVED;
+	}
+	return FOREIGN;
+}
+
+/* The worst of all pages of the file, each of which is told if it is not intact. */
+static enum content look_at(int memfd, const char *name, unsigned int seed)
+{
+	enum content worst = INTACT;
+
+	for (unsigned long at = 0; at < SIZE; at += PAGE) {
+		enum content found = content_at(memfd, at, seed);
+
+		if (found != INTACT)
+			printf("# %s has %s at byte %lu\n", name,
+			       contents[found], at);
+		if (found > worst)
+			worst = found;
+	}
+	if (worst == INTACT)
+		printf("# %s is intact\n", name);
+	return worst;
+}
+
+/*
+ * Whether the session is there, complete and intact, or refused for good. A hole is
+ * what a page becomes of which the table says so, and nothing is given out by it. No
+ * page can move: each place in the file is taken, and no page is given out twice.
+ */
 static int look_for_data(int device)
 {
 	int session = lu_retrieve_session(device, SESSION);
-	unsigned long wrong;
-	unsigned char byte;
 	int memfd;
 
 	if (session < 0) {
@@ -67,38 +126,24 @@ static int look_for_data(int device)
 		printf("# a session, but no data: %d, then %d\n", memfd, again);
 		return again == memfd ? 0 : 1;
 	}
-	wrong = lu_wrong(memfd, 0, SIZE, DATA);
-	if (wrong < SIZE) {
-		if (lseek(memfd, wrong, SEEK_SET) != (off_t)wrong ||
-		    read(memfd, &byte, 1) != 1) {
-			printf("# the data cannot be read: errno %d\n", errno);
-			return 1;
-		}
-		/* A page that moved within the file leaves a hole: nobody can tell. */
-		printf("# %s at byte %lu\n", byte ? "foreign data" : "a hole", wrong);
-		return byte ? 1 : 0;
-	}
-	printf("# the data is intact\n");
-	return 0;
+	return look_at(memfd, "the data", DATA) > HOLE;
 }
 
-/* Damage to all sessions is damage to this one, too: who runs the program knows. */
-static void look_for_other(int device)
+/*
+ * It is not damaged by itself, so it comes back as it was or not at all. Which of
+ * these it must be knows who runs the program: damage to all sessions is damage to
+ * this one, too.
+ */
+static int look_for_other(int device)
 {
 	int session = lu_retrieve_session(device, OTHER);
 	int memfd = session < 0 ? session : lu_retrieve(session, TOKEN);
-	unsigned long wrong;
 
 	if (memfd < 0) {
 		printf("# no other file: %d\n", memfd);
-		return;
+		return 0;
 	}
-	wrong = lu_wrong(memfd, 0, SIZE, OTHER_DATA);
-	if (wrong < SIZE) {
-		printf("# the other file is wrong at byte %lu\n", wrong);
-		return;
-	}
-	printf("# the other file is intact\n");
+	return look_at(memfd, "the other file", OTHER_DATA) != INTACT;
 }
 
 static int look_around(void)
@@ -108,10 +153,10 @@ static int look_around(void)
 
 	if (device < 0) {
 		printf("# no device: errno %d\n", errno);
-		return 0;
+		return 1;
 	}
 	err = look_for_data(device);
-	look_for_other(device);
+	err |= look_for_other(device);
 	session = lu_create(device, "a-new-one");
 	memfd = memfd_create("new", 0);
 	if (session < 0 || ftruncate(memfd, SIZE) || lu_preserve(session, memfd, 1))

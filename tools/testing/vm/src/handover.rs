@@ -24,6 +24,16 @@ const NOTE: u64 = 16;
 /// Where the description of a memfd has that of its table.
 const MEMFD_TABLE: u64 = 32;
 
+/// The length in bytes of what a block begins with, of a session and of a file behind it.
+const BLOCK: u64 = 16;
+const SESSION: u64 = 80;
+const FILE: u64 = 64;
+
+/// The length in bytes of an entry of a memfd's table, and where it has its frame number: in the lowest
+/// bits of its first word.
+const FOLIO: u64 = 16;
+const PFN: u64 = (1 << 52) - 1;
+
 /// The first bytes of a flattened device tree.
 const FDT_MAGIC: u32 = 0xd00d_feed;
 
@@ -51,15 +61,43 @@ pub struct Structure {
     pub address: u64,
     /// The length in bytes of what is read of it.
     pub length: u64,
+    /// Whether more than one file depends on it.
+    pub shared: bool,
 }
 
 impl Structure {
-    fn new(name: impl Into<String>, address: u64, length: u64) -> Self {
+    fn shared(name: impl Into<String>, address: u64, length: u64) -> Self {
         Self {
             name: name.into(),
             address,
             length,
+            shared: true,
         }
+    }
+
+    fn of_first_file(name: &str, address: u64, length: u64) -> Self {
+        Self {
+            shared: false,
+            ..Self::shared(name, address, length)
+        }
+    }
+}
+
+/// A session with a memfd in it: where its parts are.
+struct Session {
+    entry: u64,
+    files: u64,
+    memfd: u64,
+    chunk: u64,
+    table: u64,
+    /// Entries in the table.
+    folios: u64,
+}
+
+impl Session {
+    /// The first file of it.
+    fn file(&self) -> u64 {
+        self.files + BLOCK
     }
 }
 
@@ -269,48 +307,91 @@ impl Handover {
 
     /// One of each kind, with a session and a memfd in it.
     pub fn structures(&self, debugger: &mut Debugger) -> Result<Vec<Structure>> {
-        const FLBS: u64 = 24;
-        const LUO: u64 = 32;
-        const MEMFD: u64 = 48;
-        const CHUNK: u64 = 24;
-        const TABLE: u64 = 64;
-        const BLOCK: u64 = 16;
-        const SESSION: u64 = 80;
-        const FILE: u64 = 64;
-        let boot = self.boot_data(debugger)?;
-        let file = self.first_file(debugger)?;
-        let field = self.first_file_data_field(debugger)?;
-        let memfd = debugger.read_physical_u64(field)?;
-        let table = self.first_memfd_table(debugger)?;
-        let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
-        let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
-        let mut all = vec![
-            Structure::new("device tree", self.address, be32(&self.tree, 4)?.into()),
-            Structure::new("LUO's root", self.luo()?, LUO),
-            Structure::new("sessions", self.sessions(debugger)?, BLOCK + SESSION),
-            Structure::new("files", file - BLOCK, BLOCK + FILE),
-            Structure::new("memfd", memfd, MEMFD),
-            Structure::new("chunk of a memfd's table", chunk, CHUNK),
-            Structure::new("memfd's table", table, TABLE),
-            Structure::new("FLBs", flbs, BLOCK + 2 * FILE),
-        ];
-        if !boot.checked {
-            all.extend([
-                Structure::new("note of the device tree", boot.tree_note.address, NOTE),
-                Structure::new("note of scratch", boot.scratch_note.address, NOTE),
-                Structure::new("scratch regions", boot.scratch, boot.scratch_length),
-            ]);
-        }
+        let mut all = vec![Structure::shared(
+            "device tree",
+            self.address,
+            be32(&self.tree, 4)?.into(),
+        )];
+        all.extend(self.structures_of_luo(debugger)?);
+        all.extend(self.structures_of_image(debugger)?);
         if let Ok(address) = self.number("kexec-metadata", "preserved-data") {
             let length = self.number("kexec-metadata", "blob-size")?;
-            all.push(Structure::new("metadata of the kexec", address, length));
+            all.push(Structure::shared("metadata of the kexec", address, length));
         }
         let map = self.memory_map(debugger)?;
         for (level, slot) in (0..map.len()).rev().zip(map) {
             let name = format!("memory map, level {level}");
-            all.push(Structure::new(name, slot & !(PAGE - 1), PAGE));
+            all.push(Structure::shared(name, slot & !(PAGE - 1), PAGE));
         }
         Ok(all)
+    }
+
+    fn structures_of_luo(&self, debugger: &mut Debugger) -> Result<Vec<Structure>> {
+        const FLBS: u64 = 24;
+        const LUO: u64 = 32;
+        const MEMFD: u64 = 48;
+        const CHUNK: u64 = 24;
+        let sessions = self.sessions(debugger)?;
+        let first = self.session(debugger, 0)?;
+        let flbs = debugger.read_physical_u64(self.luo()? + FLBS)?;
+        let flb_count = debugger.read_physical_u64(flbs + 8)?;
+        Ok(vec![
+            Structure::shared("LUO's root", self.luo()?, LUO),
+            Structure::shared("block of sessions", sessions, BLOCK),
+            Structure::of_first_file("session", first.entry, SESSION),
+            Structure::of_first_file("block of files", first.files, BLOCK),
+            Structure::of_first_file("file", first.file(), FILE),
+            Structure::of_first_file("memfd", first.memfd, MEMFD),
+            Structure::of_first_file("chunk of a memfd's table", first.chunk, CHUNK),
+            Structure::of_first_file("memfd's table", first.table, first.folios * FOLIO),
+            Structure::shared("FLBs", flbs, BLOCK + flb_count * FILE),
+        ])
+    }
+
+    /// What is part of the image; nothing where that cannot be damaged.
+    fn structures_of_image(&self, debugger: &mut Debugger) -> Result<Vec<Structure>> {
+        let boot = self.boot_data(debugger)?;
+        if boot.checked {
+            return Ok(Vec::new());
+        }
+        Ok(vec![
+            Structure::shared("note of the device tree", boot.tree_note.address, NOTE),
+            Structure::shared("note of scratch", boot.scratch_note.address, NOTE),
+            Structure::shared("scratch regions", boot.scratch, boot.scratch_length),
+        ])
+    }
+
+    /// The pages that the second session alone leads to: its files, what describes the first of them, which
+    /// is a memfd, and its contents.
+    pub fn pages_of_second_file(&self, debugger: &mut Debugger) -> Result<Vec<u64>> {
+        let second = self.session(debugger, 1)?;
+        let mut pages: Vec<u64> = [second.files, second.memfd, second.chunk, second.table]
+            .map(|address| address & !(PAGE - 1))
+            .into();
+        for number in 0..second.folios {
+            let word = debugger.read_physical_u64(second.table + number * FOLIO)?;
+            pages.push((word & PFN) * PAGE);
+        }
+        Ok(pages)
+    }
+
+    /// The parts of a session of the first block.
+    fn session(&self, debugger: &mut Debugger, index: u64) -> Result<Session> {
+        const NAME: u64 = 64;
+        const FOLIOS: u64 = 24;
+        const CHUNK_NEXT: u64 = 8;
+        let entry = self.sessions(debugger)? + BLOCK + index * SESSION;
+        let files = debugger.read_physical_u64(entry + NAME)?;
+        let memfd = debugger.read_physical_u64(files + BLOCK + FILE_COMPATIBLE as u64)?;
+        let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
+        Ok(Session {
+            entry,
+            files,
+            memfd,
+            chunk,
+            table: debugger.read_physical_u64(chunk + CHUNK_NEXT)?,
+            folios: debugger.read_physical_u64(memfd + FOLIOS)?,
+        })
     }
 
     /// A path through the tree of preserved memory, from its root to a bitmap: where the first word of each
@@ -338,13 +419,14 @@ impl Handover {
         self.address
     }
 
+    /// The block of the first session's files.
+    pub fn first_files(&self, debugger: &mut Debugger) -> Result<u64> {
+        Ok(self.session(debugger, 0)?.files)
+    }
+
     /// The entry of the first session's first file.
     fn first_file(&self, debugger: &mut Debugger) -> Result<u64> {
-        const BLOCK_HEADER: u64 = 16;
-        const SESSION_NAME: u64 = 64;
-        let session = self.sessions(debugger)? + BLOCK_HEADER;
-        let files = debugger.read_physical_u64(session + SESSION_NAME)?;
-        Ok(files + BLOCK_HEADER)
+        Ok(self.session(debugger, 0)?.file())
     }
 
     /// The name of the format that this file is in.
@@ -363,11 +445,7 @@ impl Handover {
 
     /// The first page of the table of this file, which is a memfd.
     pub fn first_memfd_table(&self, debugger: &mut Debugger) -> Result<u64> {
-        const CHUNK_NEXT: u64 = 8;
-        let field = self.first_file_data_field(debugger)?;
-        let memfd = debugger.read_physical_u64(field)?;
-        let chunk = debugger.read_physical_u64(memfd + MEMFD_TABLE)?;
-        debugger.read_physical_u64(chunk + CHUNK_NEXT)
+        Ok(self.session(debugger, 0)?.table)
     }
 }
 

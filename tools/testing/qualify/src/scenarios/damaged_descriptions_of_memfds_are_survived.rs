@@ -14,12 +14,12 @@ use crate::Side;
 use crate::Signs;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::PFN;
 use crate::damage::lose_one_file;
 use crate::facts::Fact;
 
-/// Bytes of an entry of a memfd's table, and which bits of its first eight bytes are a frame number.
+/// Bytes of an entry of a memfd's table.
 const ENTRY: u64 = 16;
-const PFN: u64 = (1 << 52) - 1;
 
 /// A page that holds the kernel, or something before it, on every PC; it is no memory on others.
 const NOT_PRESERVED: u64 = 0x1000;

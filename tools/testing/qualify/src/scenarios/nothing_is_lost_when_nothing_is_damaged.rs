@@ -7,8 +7,11 @@ use anyhow::Result;
 use crate::Need;
 use crate::Run;
 use crate::Scenario;
+use crate::damage::DATA_INTACT;
+use crate::damage::OTHER_INTACT;
 use crate::damage::shows;
 use crate::damage::update_with;
+use crate::damage::works;
 use crate::facts::Fact;
 
 inventory::submit! {
@@ -22,5 +25,7 @@ inventory::submit! {
 
 fn run(run: &Run<'_>) -> Result<()> {
     let seen = update_with(run, "", "", |_, _| Ok(()))?;
-    shows(&seen, "# the data is intact", "the data did not come")
+    shows(&seen, DATA_INTACT, "the data did not come")?;
+    shows(&seen, OTHER_INTACT, "the other file did not come")?;
+    works(&seen)
 }

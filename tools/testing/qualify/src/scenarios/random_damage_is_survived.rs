@@ -6,7 +6,6 @@ use anyhow::Result;
 use lu_vm::Debugger;
 use lu_vm::GuestFailure;
 use lu_vm::Handover;
-use lu_vm::Structure;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -16,15 +15,15 @@ use crate::Run;
 use crate::Scenario;
 use crate::Side;
 use crate::Signs;
+use crate::damage::DATA_INTACT;
 use crate::damage::OUTSIDE_MEMORY;
-use crate::damage::update_with;
+use crate::damage::Word;
+use crate::damage::is_said;
+use crate::damage::update_with_word;
 use crate::facts::Fact;
 
 /// How many live updates are damaged.
 const ROUNDS: usize = 40;
-
-/// The size of a field in bytes.
-const WORD: u64 = 8;
 
 inventory::submit! {
     Scenario::update(
@@ -47,17 +46,12 @@ fn run(run: &Run<'_>) -> Result<()> {
         }
         // Each by itself, so that none depends on how far those before it came.
         let mut random = Xoshiro256PlusPlus::seed_from_u64(run.seed().wrapping_add(round as u64));
-        let mut done = String::new();
-        let result = update_with(run, &format!("-{round}"), "", |handover, debugger| {
-            done = damage(handover, debugger, &mut random)?;
-            Ok(())
-        });
-        match result {
-            Ok(seen) => {
-                let is_intact = |line: &String| line.contains("# the data is intact");
-                intact += u32::from(seen.lines().iter().any(is_intact));
-            }
-            Err(error) => failures.push((format!("round {round}, {done}"), error)),
+        let mut damage = |handover: &Handover, debugger: &mut Debugger| {
+            damage(handover, debugger, &mut random)
+        };
+        match update_with_word(run, &format!("-{round}"), &mut damage) {
+            Ok(seen) => intact += u32::from(is_said(&seen, DATA_INTACT)),
+            Err((what, error)) => failures.push((format!("round {round}, {what}"), error)),
         }
     }
     run.note(format!(
@@ -67,27 +61,19 @@ fn run(run: &Run<'_>) -> Result<()> {
     GuestFailure::join(&failures)
 }
 
-/// Overwrites a field of one of the structures, and says which and how.
-fn damage<R: Rng>(handover: &Handover, debugger: &mut Debugger, random: &mut R) -> Result<String> {
+/// Overwrites a word of one of the structures.
+fn damage<R: Rng>(handover: &Handover, debugger: &mut Debugger, random: &mut R) -> Result<Word> {
     let structures = handover.structures(debugger)?;
-    let index = random.random_range(0..structures.len());
-    let other = random.random_range(0..structures.len());
-    let Structure {
-        name,
-        address,
-        length,
-    } = &structures[index];
-    let offset = random.random_range(0..length / WORD) * WORD;
-    let field = address + offset;
-    let old = debugger.read_physical_u64(field)?;
-    let new = match random.random_range(0..6) {
+    let structure = &structures[random.random_range(0..structures.len())];
+    let other = &structures[random.random_range(0..structures.len())];
+    let offset = random.random_range(0..structure.length / Word::LENGTH) * Word::LENGTH;
+    let choose = |old: u64| match random.random_range(0..6) {
         0 => 0,
         1 => u64::MAX,
         2 => random.random(),
         3 => OUTSIDE_MEMORY,
-        4 => structures[other].address,
+        4 => other.address,
         _ => old ^ 1 << random.random_range(0..u64::BITS),
     };
-    debugger.write_physical(field, &new.to_le_bytes())?;
-    Ok(format!("{name}, byte {offset}: {old:#x} became {new:#x}"))
+    Word::overwrite(handover, debugger, structure, offset, choose)
 }
