@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use anyhow::Error;
 use anyhow::Result;
 use lu_vm::Debugger;
 use lu_vm::GuestFailure;
@@ -82,13 +83,8 @@ where
     run_at_jump(&update(run, part, cmdline), act)
 }
 
-/// Live-updates with one word overwritten on the way by `act`, which must be survived. A failure comes with
-/// what was done.
-pub fn update_with_word<A>(
-    run: &Run<'_>,
-    part: &str,
-    act: A,
-) -> std::result::Result<Transcript, (String, anyhow::Error)>
+/// Live-updates with one word overwritten on the way by `act`. Says what was done, and what came of it.
+pub fn update_with_word<A>(run: &Run<'_>, part: &str, act: A) -> (String, Result<Transcript>)
 where
     A: FnOnce(&Handover, &mut Debugger) -> Result<Word>,
 {
@@ -97,17 +93,11 @@ where
         word = Some(act(handover, debugger)?);
         Ok(())
     });
-    let checked = updated.and_then(|seen| {
-        word.as_ref()
-            .map_or(Ok(()), |word| check_word(&seen, word))?;
-        Ok(seen)
-    });
-    checked.map_err(|error| {
-        (
-            word.map_or_else(String::new, |word| word.to_string()),
-            error,
-        )
-    })
+    let Some(word) = word else {
+        return ("nothing was done".to_owned(), updated);
+    };
+    let checked = updated.and_then(|seen| check_word(&seen, &word).map(|()| seen));
+    (word.to_string(), checked)
 }
 
 /// The live update for that.
@@ -138,21 +128,46 @@ fn survive_and(
     damages: &[Damage],
     more: fn(&Transcript) -> Result<()>,
 ) -> Result<()> {
-    let mut failures = Vec::new();
+    let mut tries = Tries::new(run);
     for damage in damages {
         let part = format!("-{}", damage.name);
-        let result = update_with(run, &part, cmdline, damage.act)
-            .and_then(|seen| check(&seen).and_then(|()| more(&seen)));
-        if let Err(error) = result {
-            failures.push((damage.name.to_owned(), error));
+        let updated = update_with(run, &part, cmdline, damage.act);
+        let checked = updated.and_then(|seen| check(&seen).and_then(|()| more(&seen)));
+        tries.add(damage.name, checked);
+    }
+    tries.conclude()
+}
+
+/// Damaged handovers, and what came of them.
+pub struct Tries<'a> {
+    run: &'a Run<'a>,
+    failures: Vec<(String, Error)>,
+}
+
+impl<'a> Tries<'a> {
+    /// None so far.
+    pub fn new(run: &'a Run<'a>) -> Self {
+        Self {
+            run,
+            failures: Vec::new(),
         }
     }
-    run.note(format!(
-        "{} of {} damaged handovers were survived",
-        damages.len() - failures.len(),
-        damages.len()
-    ));
-    GuestFailure::join(&failures)
+
+    /// Adds one, and gives what it gave if it was survived.
+    pub fn add<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Option<T> {
+        match self.run.tried(result) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failures.push((name.into(), error));
+                None
+            }
+        }
+    }
+
+    /// One error for all that failed.
+    pub fn conclude(self) -> Result<()> {
+        GuestFailure::join(&self.failures)
+    }
 }
 
 /// The second kernel reached userspace, said what is wrong, gave nothing out, and can be updated again.

@@ -59,6 +59,21 @@ impl Outcome {
     }
 }
 
+/// How many of several tries a scenario's kernels came through. What did not come to the try does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Survivals {
+    /// All is well after so many of them.
+    pub survived: usize,
+    /// How many there were.
+    pub tried: usize,
+}
+
+impl fmt::Display for Survivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.survived, self.tried)
+    }
+}
+
 /// One run and what came of it.
 pub struct Record {
     /// Which scenario.
@@ -71,8 +86,21 @@ pub struct Record {
     pub seed: u64,
     /// How it went.
     pub outcome: Outcome,
+    /// How many tries were survived, if it counts that.
+    pub survivals: Option<Survivals>,
     /// What it had to say besides.
     pub notes: Vec<String>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Record {
+    /// A few words for tables: how it went, and how many tries were survived.
+    pub fn summary(&self) -> String {
+        let word = self.outcome.word();
+        match self.survivals {
+            Some(count) => format!("{word} {count}"),
+            None => word.to_owned(),
+        }
+    }
 }

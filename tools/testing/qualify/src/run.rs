@@ -3,16 +3,21 @@
 //! What a scenario is given.
 
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use anyhow::Error;
 use anyhow::Result;
 use lu_vm::Chain;
+use lu_vm::GuestFailure;
 use lu_vm::Kernel;
 use lu_vm::LiveUpdate;
 use lu_vm::Pair;
 use lu_vm::Program;
 use lu_vm::SingleKernel;
 use lu_vm::places;
+
+use crate::outcome::Survivals;
 
 /// Has the first kernel write the format that mainline does not know.
 pub const EXTENTS: &str = "liveupdate_memfd=extents";
@@ -22,7 +27,16 @@ pub struct Run<'a> {
     name: &'a str,
     kernels: &'a Pair,
     seed: u64,
-    notes: Mutex<Vec<String>>,
+    findings: Mutex<Findings>,
+}
+
+/// What a run has found besides how it went.
+#[derive(Default)]
+pub struct Findings {
+    /// What is worth knowing even if all is well.
+    pub notes: Vec<String>,
+    /// How many tries were survived, of a scenario that counts that.
+    pub survivals: Option<Survivals>,
 }
 
 impl<'a> Run<'a> {
@@ -32,7 +46,7 @@ impl<'a> Run<'a> {
             name,
             kernels,
             seed,
-            notes: Mutex::new(Vec::new()),
+            findings: Mutex::default(),
         }
     }
 
@@ -121,15 +135,30 @@ impl<'a> Run<'a> {
 
     /// Adds something to the report that is worth knowing even if all is well.
     pub fn note(&self, text: impl Into<String>) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(text.into());
+        self.findings().notes.push(text.into());
     }
 
-    /// What was added.
-    pub fn into_notes(self) -> Vec<String> {
-        self.notes
+    /// Counts a try, and keeps the failure of it. One that failed before the jump, or not because of a
+    /// guest, was none: nothing was survived, and nothing killed.
+    pub fn tried<T>(&self, result: Result<T>) -> Result<T> {
+        let jumped = |error: &Error| error.downcast_ref().is_some_and(GuestFailure::has_jumped);
+        let mut findings = self.findings();
+        let count = findings.survivals.get_or_insert_default();
+
+        count.survived += usize::from(result.is_ok());
+        count.tried += usize::from(result.as_ref().map_or_else(jumped, |_| true));
+        result
+    }
+
+    /// What was added and counted.
+    pub fn into_findings(self) -> Findings {
+        self.findings
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seed_argument(&self) -> String {
@@ -140,4 +169,34 @@ impl<'a> Run<'a> {
 /// For scenarios that are one live update: `update(...).run()` without what the console showed.
 pub fn passes(update: LiveUpdate) -> Result<()> {
     update.run().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::pair;
+
+    #[test]
+    fn what_did_not_come_to_the_jump_was_neither_survived_nor_fatal() {
+        let kernels = pair("rust", "rust");
+        let run = Run::new("tries", &kernels, 1);
+        let harness = || Err::<(), _>(anyhow::anyhow!("no debugger"));
+        assert!(run.tried(Ok(())).is_ok());
+        assert!(run.tried::<()>(Err(GuestFailure::of_results("x"))).is_err());
+        assert!(run.tried(harness()).is_err());
+        let survivals = run.into_findings().survivals;
+        assert_eq!(
+            survivals,
+            Some(Survivals {
+                survived: 1,
+                tried: 2
+            })
+        );
+        assert!(
+            Run::new("none", &kernels, 1)
+                .into_findings()
+                .survivals
+                .is_none()
+        );
+    }
 }

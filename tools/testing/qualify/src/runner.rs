@@ -27,6 +27,7 @@ use crate::facts::Facts;
 use crate::outcome::NotApplicable;
 use crate::outcome::Outcome;
 use crate::outcome::Record;
+use crate::run::Findings;
 use crate::run::Run;
 use crate::scenario::Expected;
 use crate::scenario::Scenario;
@@ -184,33 +185,33 @@ fn run_one(job: Job, known: &Known, seed: u64) -> Record {
     } = job;
     let started = Instant::now();
     let seed = seed_of(seed, scenario.name);
-    let (outcome, notes) = match (
+    let (outcome, findings) = match (
         known.get(&kernels.before.to_string()),
         known.get(&kernels.after.to_string()),
     ) {
         (Some(before), Some(after)) => match scenario.not_applicable(before, after) {
-            Some(why) => (Outcome::NotApplicable { why }, Vec::new()),
+            Some(why) => (Outcome::NotApplicable { why }, Findings::default()),
             None => {
                 let run = Run::new(scenario.name, &kernels, seed);
                 let result = panic::catch_unwind(AssertUnwindSafe(|| (scenario.run)(&run)));
                 let result =
                     result.unwrap_or_else(|_| Err(anyhow::anyhow!("the scenario panicked")));
                 let known = scenario.expected_failure(before, after);
-                let mut notes = run.into_notes();
+                let mut findings = run.into_findings();
                 if let (Ok(()), Some(known)) = (&result, &known) {
-                    notes.push(format!(
+                    findings.notes.push(format!(
                         "it was known to fail here, and did not: {}",
                         known.why
                     ));
                 }
-                (judge(result, known), notes)
+                (judge(result, known), findings)
             }
         },
         _ => (
             Outcome::Failed {
                 why: "nothing is known of one of the kernels".to_owned(),
             },
-            Vec::new(),
+            Findings::default(),
         ),
     };
     Record {
@@ -219,7 +220,8 @@ fn run_one(job: Job, known: &Known, seed: u64) -> Record {
         kernels,
         seed,
         outcome,
-        notes,
+        survivals: findings.survivals,
+        notes: findings.notes,
         took: started.elapsed(),
     }
 }
@@ -263,7 +265,7 @@ impl Progress {
             "[{:3}/{}] {:13} {:5.1} s  {}::{}  ({} s so far)",
             self.done,
             self.total,
-            record.outcome.word(),
+            record.summary(),
             record.took.as_secs_f64(),
             record.scenario.name,
             record.place,

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::outcome::Outcome;
+use crate::outcome::Survivals;
 
 use super::Report;
 
@@ -36,6 +37,8 @@ struct Run<'a> {
     /// What the scenario made of the seed of all.
     lu_seed: String,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    survivals: Option<Survivals>,
     notes: &'a [String],
     #[serde(flatten)]
     outcome: &'a Outcome,
@@ -55,6 +58,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
         place: &record.place,
         lu_seed: format!("{:#x}", record.seed),
         seconds: record.took.as_secs_f64(),
+        survivals: record.survivals,
         notes: &record.notes,
         outcome: &record.outcome,
     });

@@ -50,7 +50,11 @@ fn case(number: usize, record: &Record) -> String {
         Outcome::NotApplicable { why } => ("ok", format!(" # SKIP {why}"), ""),
     };
     let notes = record.notes.iter().map(String::as_str);
-    let mut text: String = notes
+    let survivals = record.survivals.map(|count| format!("survived {count}"));
+    let mut text: String = survivals
+        .as_deref()
+        .into_iter()
+        .chain(notes)
         .chain(why.lines())
         .map(|line| format!("    # {line}\n"))
         .collect();

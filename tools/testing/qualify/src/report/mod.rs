@@ -163,6 +163,7 @@ mod tests {
     use crate::facts::Fact;
     use crate::facts::Facts;
     use crate::kernels::pair;
+    use crate::outcome::Survivals;
     use crate::scenario::Scenario;
 
     static ONE: Scenario =
@@ -176,6 +177,7 @@ mod tests {
             kernels,
             seed: 7,
             outcome,
+            survivals: None,
             notes: vec!["a note".to_owned()],
             took: Duration::from_millis(1500),
         }
@@ -275,6 +277,24 @@ mod tests {
         assert!(page.contains("&amp; &lt;end&gt;"), "{page}");
         assert!(page.contains("One thing &lt;holds&gt;"), "{page}");
         assert!(!page.contains("<end>"), "{page}");
+    }
+
+    #[test]
+    fn every_form_of_the_report_counts_survivals() -> Result<()> {
+        let mut report = report();
+        let mut counted = record("rust", "rust", Outcome::Passed);
+        counted.survivals = Some(Survivals {
+            survived: 39,
+            tried: 40,
+        });
+        report.add(0, counted);
+        assert!(table(&report).contains("pass 39 of 40"));
+        assert!(page::render(&report).contains("pass 39 of 40"));
+        assert!(ktap::render(&report).contains("    # survived 39 of 40\n"));
+        let value: serde_json::Value = serde_json::from_str(&json::render(&report)?)?;
+        assert_eq!(value["runs"][0]["survivals"]["tried"], 40);
+        assert_eq!(value["runs"][1].get("survivals"), None);
+        Ok(())
     }
 
     #[test]

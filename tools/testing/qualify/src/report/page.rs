@@ -108,7 +108,7 @@ fn overview(report: &Report) -> Markup {
                         td {
                             @for record in records.iter().filter(|record| record.place == *place) {
                                 a class=(class(&record.outcome)) href={ "#" (anchor(record)) } {
-                                    (record.outcome.word())
+                                    (record.summary())
                                 }
                             }
                         }
@@ -161,7 +161,7 @@ fn anchor(record: &Record) -> String {
 fn details(record: &Record) -> Markup {
     html! {
         h3 id=(anchor(record)) {
-            span class=(class(&record.outcome)) { (record.outcome.word()) } " "
+            span class=(class(&record.outcome)) { (record.summary()) } " "
             code { (record.scenario.name) "::" (record.place) }
         }
         p {

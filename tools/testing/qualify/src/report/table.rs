@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::Report;
 
 /// Columns of a verdict.
-const COLUMN: usize = 22;
+const COLUMN: usize = 24;
 
 /// A line for each scenario, a column for each place.
 pub fn table(report: &Report) -> String {
@@ -24,8 +24,8 @@ pub fn table(report: &Report) -> String {
         let mut line = format!("{name:name_width$}");
         for place in &places {
             let record = records.iter().find(|record| record.place == *place);
-            let word = record.map_or("", |record| record.outcome.word());
-            let _ = write!(line, "  {word:COLUMN$}");
+            let cell = record.map_or_else(String::new, |record| record.summary());
+            let _ = write!(line, "  {cell:COLUMN$}");
         }
         text += line.trim_end();
         text.push('\n');

@@ -4,7 +4,6 @@
 
 use anyhow::Result;
 use lu_vm::Debugger;
-use lu_vm::GuestFailure;
 use lu_vm::Handover;
 use rand::Rng;
 use rand::SeedableRng;
@@ -17,6 +16,7 @@ use crate::Side;
 use crate::Signs;
 use crate::damage::DATA_INTACT;
 use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::Tries;
 use crate::damage::Word;
 use crate::damage::is_said;
 use crate::damage::update_with_word;
@@ -38,7 +38,7 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    let (mut intact, mut failures) = (0, Vec::new());
+    let (mut tries, mut intact) = (Tries::new(run), 0);
     let rounds = run.times(ROUNDS)?;
     for round in 0..rounds {
         if round % 10 == 0 {
@@ -46,19 +46,14 @@ fn run(run: &Run<'_>) -> Result<()> {
         }
         // Each by itself, so that none depends on how far those before it came.
         let mut random = Xoshiro256PlusPlus::seed_from_u64(run.seed().wrapping_add(round as u64));
-        let mut damage = |handover: &Handover, debugger: &mut Debugger| {
+        let (what, updated) = update_with_word(run, &format!("-{round}"), |handover, debugger| {
             damage(handover, debugger, &mut random)
-        };
-        match update_with_word(run, &format!("-{round}"), &mut damage) {
-            Ok(seen) => intact += u32::from(is_said(&seen, DATA_INTACT)),
-            Err((what, error)) => failures.push((format!("round {round}, {what}"), error)),
-        }
+        });
+        let seen = tries.add(format!("round {round}, {what}"), updated);
+        intact += u32::from(seen.is_some_and(|seen| is_said(&seen, DATA_INTACT)));
     }
-    run.note(format!(
-        "{} of {rounds} randomly damaged handovers were survived, {intact} of them with the data intact",
-        rounds - failures.len()
-    ));
-    GuestFailure::join(&failures)
+    run.note(format!("{intact} times the data is intact"));
+    tries.conclude()
 }
 
 /// Overwrites a word of one of the structures.
