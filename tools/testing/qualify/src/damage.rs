@@ -28,6 +28,9 @@ pub const OUTSIDE_MEMORY: u64 = 1 << 46;
 /// Where a block of sessions or files has its count: behind the address of the next block.
 pub const COUNT: u64 = 8;
 
+/// The length in bytes of an entry of a memfd's table.
+const FOLIO: u64 = 16;
+
 /// Which bits of the first word of an entry of a memfd's table are a frame number.
 pub const PFN: u64 = (1 << 52) - 1;
 
@@ -229,7 +232,8 @@ impl Word {
 
     /// Overwrites the word at `offset` of `structure` with what `choose` makes of it.
     ///
-    /// Where that is another file's page, it is `otherwise`: the format says of no page whose it is.
+    /// Where that is a page of the other file, it is one outside of memory instead: formats do not say of a
+    /// page whose it is.
     pub fn overwrite(
         handover: &Handover,
         debugger: &mut Debugger,
@@ -239,10 +243,10 @@ impl Word {
     ) -> Result<Self> {
         let at = structure.address + offset;
         let old = debugger.read_physical_u64(at)?;
-        let foreign = handover.pages_of_second_file(debugger)?;
+        let pages = handover.pages_of_second_file(debugger)?;
         let is_foreign = |value: u64| {
-            foreign.contains(&(value & !(PAGE - 1)))
-                || foreign.contains(&(value & PFN).wrapping_mul(PAGE))
+            let frame = (value & PFN).wrapping_mul(PAGE);
+            pages.contains(&(value & !(PAGE - 1))) || pages.contains(&frame)
         };
         let new = Some(choose(old))
             .filter(|new| !is_foreign(*new))
@@ -263,9 +267,18 @@ impl Word {
             ("LUO's root", 16) if self.new == 0 => Some("there are no sessions"),
             ("session", ..64) => Some("the session has another name"),
             ("file", 56) => Some("the file has another token"),
-            ("memfd's table", _) if self.new & PFN == 0 => Some("there is a hole in the file"),
+            ("memfd's table", at) if at.is_multiple_of(FOLIO) && self.makes_a_hole() => {
+                Some("there is a hole in the file")
+            }
             _ => None,
         }
+    }
+
+    /// Whether an entry of a memfd's table stands for no folio now, or for one that was never written.
+    fn makes_a_hole(&self) -> bool {
+        const UPTODATE: u64 = 1 << 53;
+        let (before, now) = (self.old & PFN, self.new & PFN);
+        now == 0 || now == before && self.new & UPTODATE == 0
     }
 }
 

@@ -81,6 +81,13 @@ impl Structure {
             ..Self::shared(name, address, length)
         }
     }
+
+    /// The whole words of it.
+    pub fn words(&self, debugger: &mut Debugger) -> Result<Vec<u64>> {
+        let bytes = debugger.read_physical(self.address, self.length as usize)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
 }
 
 /// A session with a memfd in it: where its parts are.
@@ -441,6 +448,11 @@ impl Handover {
     /// Where this file keeps the address of its data.
     pub fn first_file_data_field(&self, debugger: &mut Debugger) -> Result<u64> {
         Ok(self.first_file(debugger)? + FILE_COMPATIBLE as u64)
+    }
+
+    /// The first chunk of the addresses of that table.
+    pub fn first_memfd_chunk(&self, debugger: &mut Debugger) -> Result<u64> {
+        Ok(self.session(debugger, 0)?.chunk)
     }
 
     /// The first page of the table of this file, which is a memfd.

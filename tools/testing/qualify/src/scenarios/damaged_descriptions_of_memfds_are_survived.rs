@@ -18,8 +18,23 @@ use crate::damage::PFN;
 use crate::damage::lose_one_file;
 use crate::facts::Fact;
 
+/// Where a block has the name of its first file's handler: behind its header.
+const COMPATIBLE: u64 = 16;
+
+/// Where a chunk has the addresses of a table's pages: behind that of the next chunk.
+const ENTRIES: u64 = 8;
+
 /// Bytes of an entry of a memfd's table.
 const ENTRY: u64 = 16;
+
+/// Where the description of a memfd has these: bytes from its start.
+const POSITION: u64 = 0;
+const FILE_SIZE: u64 = 8;
+const SEALS: u64 = 16;
+const FLAGS: u64 = 20;
+const FOLIOS: u64 = 24;
+const PAGES_OF_TABLE: u64 = 40;
+const ORDER_OF_TABLE: u64 = 46;
 
 /// A page that holds the kernel, or something before it, on every PC; it is no memory on others.
 const NOT_PRESERVED: u64 = 0x1000;
@@ -47,7 +62,72 @@ fn damage_page(handover: &Handover, debugger: &mut Debugger, entry: u64, pfn: u6
     debugger.write_physical(field, &(flags | pfn).to_le_bytes())
 }
 
+/// Overwrites a field of what describes the first file.
+fn damage_field(
+    handover: &Handover,
+    debugger: &mut Debugger,
+    field: u64,
+    value: &[u8],
+) -> Result<()> {
+    let data = handover.first_file_data_field(debugger)?;
+    let memfd = debugger.read_physical_u64(data)?;
+    debugger.write_physical(memfd + field, value)
+}
+
 const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "file_of_no_handler",
+        act: |handover, debugger| {
+            let files = handover.first_files(debugger)?;
+            debugger.write_physical(files + COMPATIBLE, b"memfd-x9")
+        },
+    },
+    Damage {
+        name: "position_that_no_file_can_have",
+        act: |handover, debugger| damage_field(handover, debugger, POSITION, &u64::MAX.to_le_bytes()),
+    },
+    Damage {
+        name: "size_that_no_file_can_have",
+        act: |handover, debugger| damage_field(handover, debugger, FILE_SIZE, &u64::MAX.to_le_bytes()),
+    },
+    Damage {
+        name: "size_that_does_not_hold_the_pages",
+        act: |handover, debugger| damage_field(handover, debugger, FILE_SIZE, &PAGE.to_le_bytes()),
+    },
+    Damage {
+        name: "seals_that_there_are_not",
+        act: |handover, debugger| damage_field(handover, debugger, SEALS, &[0xff; 4]),
+    },
+    Damage {
+        name: "flags_that_there_are_not",
+        act: |handover, debugger| damage_field(handover, debugger, FLAGS, &[0xff; 4]),
+    },
+    Damage {
+        name: "more_folios_than_the_table_has",
+        act: |handover, debugger| damage_field(handover, debugger, FOLIOS, &u64::MAX.to_le_bytes()),
+    },
+    Damage {
+        name: "table_of_too_many_pages",
+        act: |handover, debugger| damage_field(handover, debugger, PAGES_OF_TABLE, &[0xff; 4]),
+    },
+    Damage {
+        name: "table_of_pages_too_large",
+        act: |handover, debugger| damage_field(handover, debugger, ORDER_OF_TABLE, &[0xff; 2]),
+    },
+    Damage {
+        name: "table_whose_chunks_are_cyclic",
+        act: |handover, debugger| {
+            let chunk = handover.first_memfd_chunk(debugger)?;
+            debugger.write_physical(chunk, &chunk.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "table_outside_memory",
+        act: |handover, debugger| {
+            let chunk = handover.first_memfd_chunk(debugger)?;
+            debugger.write_physical(chunk + ENTRIES, &OUTSIDE_MEMORY.to_le_bytes())
+        },
+    },
     Damage {
         name: "file_data_outside_memory",
         act: |handover, debugger| {

@@ -12,9 +12,14 @@ use crate::Run;
 use crate::Scenario;
 use crate::Side;
 use crate::Signs;
+use crate::damage::DATA_INTACT;
 use crate::damage::Damage;
+use crate::damage::OTHER_INTACT;
 use crate::damage::OUTSIDE_MEMORY;
+use crate::damage::shows;
 use crate::damage::survive;
+use crate::damage::update_with;
+use crate::damage::works;
 use crate::facts::Fact;
 
 inventory::submit! {
@@ -29,7 +34,21 @@ inventory::submit! {
 }
 
 fn run(run: &Run<'_>) -> Result<()> {
-    survive(run, "", DAMAGES)
+    survive(run, "", DAMAGES)?;
+    lose_only_the_name(run)
+}
+
+/// A name of the kernel before that has no end is not shown, and costs nothing else.
+fn lose_only_the_name(run: &Run<'_>) -> Result<()> {
+    const VERSION: u64 = 4;
+    let seen = update_with(run, "-release_without_an_end", "", |handover, debugger| {
+        let metadata = handover.number("kexec-metadata", "preserved-data")?;
+        debugger.write_physical(metadata + VERSION, &[b'x'; 65])
+    })?;
+    shows(&seen, "kexec metadata: release", "the log does not say what is wrong")?;
+    shows(&seen, DATA_INTACT, "the data did not come")?;
+    shows(&seen, OTHER_INTACT, "the other file did not come")?;
+    works(&seen)
 }
 
 /// A node of the memory map that is neither its root nor a bitmap, counted from the root.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of sessions, and what leads to it.
+//! The table of sessions, what leads to it, and their tables of files.
 
 use anyhow::Result;
 
@@ -17,6 +17,9 @@ use crate::facts::Fact;
 
 /// Where the first block has the name of its first session: behind its header.
 const NAME: u64 = 16;
+
+/// Where a block has the name of its first file's handler.
+const COMPATIBLE: u64 = 16;
 
 inventory::submit! {
     Scenario::update(
@@ -77,6 +80,35 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| {
             let first = handover.sessions(debugger)?;
             debugger.write_physical(first + NAME, &[b'x'; 64])
+        },
+    },
+    Damage {
+        name: "file_chain_cyclic",
+        act: |handover, debugger| {
+            let files = handover.first_files(debugger)?;
+            debugger.write_physical(files, &files.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "file_count_absurd",
+        act: |handover, debugger| {
+            let files = handover.first_files(debugger)?;
+            debugger.write_physical(files + COUNT, &u64::MAX.to_le_bytes())
+        },
+    },
+    // As many as fit, but not as many as the session has.
+    Damage {
+        name: "file_count_that_is_not_the_session_s",
+        act: |handover, debugger| {
+            let files = handover.first_files(debugger)?;
+            debugger.write_physical(files + COUNT, &2u64.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "file_whose_handler_has_no_end",
+        act: |handover, debugger| {
+            let files = handover.first_files(debugger)?;
+            debugger.write_physical(files + COMPATIBLE, &[b'x'; 48])
         },
     },
 ];
