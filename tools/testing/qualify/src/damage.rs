@@ -59,7 +59,10 @@ const WORDS: &[&str] = &[
     "reject",
     "not preserved",
     "unusable",
-    "unknown",
+    "unknown flags",
+    "unknown seals",
+    "aligned",
+    "vmalloc area: ",
     "no handler",
     "ignored",
 ];
@@ -210,12 +213,16 @@ pub fn works(seen: &Transcript) -> Result<()> {
 
 /// Whether a line of the second kernel's log says what is wrong with the handover.
 fn names_the_damage(seen: &Transcript) -> bool {
-    let clear = |line: &String| {
-        let line = line.to_lowercase();
-        SPEAKERS.iter().any(|who| line.contains(who))
-            && WORDS.iter().any(|what| line.contains(what))
-    };
-    after(seen).iter().any(clear)
+    after(seen).iter().any(|line| is_clear(line))
+}
+
+/// Whether a line is about bad input to a live update. What repeats the command line is not: names of ours are
+/// in it.
+fn is_clear(line: &str) -> bool {
+    let line = line.to_lowercase();
+    !line.contains("command line")
+        && SPEAKERS.iter().any(|who| line.contains(who))
+        && WORDS.iter().any(|what| line.contains(what))
 }
 
 /// A word of the handover that was overwritten.
@@ -314,4 +321,68 @@ pub fn is_said(seen: &Transcript, text: &str) -> bool {
 /// What the second kernel said.
 fn after(seen: &Transcript) -> &[String] {
     seen.boots().get(1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(name: &str, offset: u64, old: u64, new: u64) -> Word {
+        let structure = Structure {
+            name: name.to_owned(),
+            address: PAGE,
+            length: PAGE,
+            shared: false,
+        };
+        Word {
+            structure,
+            offset,
+            old,
+            new,
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_from_what_is_always_said() {
+        for line in [
+            "liveupdate: KHO: preserved vmalloc area: chunks list 0 pages, the area has 1",
+            "liveupdate: LUO: no handler for 'memfd-x9' is registered; load its module and try again",
+        ] {
+            assert!(is_clear(line), "{line}");
+        }
+        for line in [
+            "Unknown kernel command line parameters \"nokaslr luo_stage=2\", will be passed to user space.",
+            "liveupdate: LUO: retrieved live update data, liveupdate number: 1",
+            "ACPI: bad checksum",
+            "# no session: -2",
+        ] {
+            assert!(!is_clear(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_sound_handover_may_say_is_lost_in_silence() {
+        const ENTRY: u64 = 3 << 52 | 7;
+        let silent = |name, offset, new| word(name, offset, ENTRY, new).is_as_good_as_any();
+        for (name, offset, new) in [
+            ("LUO's root", 16, 0),
+            ("session", 56, 1),
+            ("file", 56, 1),
+            ("memfd's table", 32, 0),
+            ("memfd's table", 32, 1 << 52 | 7),
+        ] {
+            assert!(silent(name, offset, new).is_some(), "{name}, byte {offset}");
+        }
+        for (name, offset, new) in [
+            ("LUO's root", 16, PAGE),
+            ("LUO's root", 24, 0),
+            ("block of sessions", 8, 0),
+            ("session", 64, 0),
+            ("memfd", 24, 0),
+            ("memfd's table", 40, 0),
+            ("memfd's table", 32, 8),
+        ] {
+            assert!(silent(name, offset, new).is_none(), "{name}, byte {offset}");
+        }
+    }
 }
