@@ -8,7 +8,7 @@
  * Run with "-s 1" before the live update and with "-s 2" after it.
  */
 
-#include "lu_test.h"
+#include "races.h"
 #include "kselftest_harness.h"
 
 /* Each has descriptors of its own, and some sessions that nobody else touches. */
@@ -23,8 +23,6 @@
 #define FIRST_SHARED_FD	200
 #define TOKENS		64
 
-#define MOST_PAGES	8
-
 /* What each of them does at least before the reboot. */
 #define ROUNDS		100
 
@@ -36,18 +34,6 @@
 
 /* Seconds that a test may take on a kernel with KASAN and lockdep. */
 #define SLOWEST		300
-
-#define NOBODY		0xffff
-
-/* The first bytes of each file. */
-struct label {
-	/* The worker or sharer, and which of its sessions in a row of the same name. */
-	unsigned int who, slot, generation;
-	unsigned int token;
-	/* Its number among the files of this worker or sharer. */
-	unsigned int number;
-	unsigned int pages;
-};
 
 enum state { ABSENT, CREATING, OPEN, ADDING, CLOSING, STATES };
 
@@ -73,45 +59,9 @@ static volatile struct ledger *ledger;
 
 /* Stage 1. */
 
-#define MUST(condition)							\
-	do {								\
-		if (!(condition)) {					\
-			ledger->wrong = __LINE__;			\
-			_exit(1);					\
-		}							\
-	} while (0)
-
-static unsigned int pattern_of(const struct label *label)
-{
-	return label->who * 7919 + label->slot * 131 + label->number + 1;
-}
-
-/* A file that says whose it is. */
-static int make_file(const struct label *label)
-{
-	int fd = memfd_create("race", 0);
-
-	if (fd < 0 || write(fd, label, sizeof(*label)) != sizeof(*label) ||
-	    !lu_fill(fd, sizeof(*label), label->pages * PAGE, pattern_of(label)))
-		return -1;
-	return fd;
-}
-
 static void name_of(char *name, size_t size, unsigned int who, unsigned int slot)
 {
 	snprintf(name, size, "own-%u-%u", who, slot);
-}
-
-/* The last one who has the session is killed. */
-static bool close_by_dying(int session)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		for (;;)
-			sleep(60);
-	}
-	return pid > 0 && close(session) == 0 && lu_kill(pid);
 }
 
 static void work(int device, unsigned int who)
@@ -299,39 +249,6 @@ static int prepare(void)
 }
 
 /* Stage 2. */
-
-/* Whether a file is what was put into a session with that token; @label is filled. */
-static bool is_whole(int fd, unsigned int token, struct label *label)
-{
-	unsigned long size;
-
-	if (lseek(fd, 0, SEEK_SET) != 0 ||
-	    read(fd, label, sizeof(*label)) != sizeof(*label))
-		return false;
-	size = label->pages * PAGE;
-	return label->token == token && label->pages && label->pages <= MOST_PAGES &&
-	       lseek(fd, 0, SEEK_END) == (off_t)size &&
-	       lu_wrong(fd, sizeof(*label), size, pattern_of(label)) == size;
-}
-
-/* The same for racers, who share the position of a file. */
-static bool is_whole_in_memory(int fd, unsigned int token)
-{
-	unsigned long size = MOST_PAGES * PAGE;
-	const unsigned char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	const struct label *label = (const void *)map;
-	unsigned int pattern;
-	bool whole;
-
-	if (map == MAP_FAILED)
-		return false;
-	pattern = pattern_of(label);
-	whole = label->token == token && label->who == NOBODY;
-	for (unsigned long i = sizeof(*label); whole && i < size; i++)
-		whole = map[i] == lu_pattern(i, pattern);
-	munmap((void *)map, size);
-	return whole;
-}
 
 FIXTURE(after)
 {

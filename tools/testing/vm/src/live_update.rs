@@ -491,7 +491,7 @@ fn must_show(lines: &[String], texts: &[String], when: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_ktap(lines: &[String], count: Option<usize>) -> Result<()> {
+pub(crate) fn check_ktap(lines: &[String], count: Option<usize>) -> Result<()> {
     match count {
         None => Ok(()),
         Some(count) => Ktap::parse(lines.iter().map(String::as_str)).require_all_passed(count),
