@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Each allocation of each operation fails once: the error is ENOMEM, nothing has
- * changed, and the next try works. For kernels with CONFIG_FAULT_INJECTION. Run
- * with "-s 1" before the live update and with "-s 2" after it.
+ * changed, and the next try works. But a file of the previous kernel that is being
+ * filled when memory ends is lost, and nothing else with it. For kernels with
+ * CONFIG_FAULT_INJECTION. Run with "-s 1" before the live update and with "-s 2"
+ * after it.
  */
 
 #include "faults.h"
@@ -16,14 +18,37 @@
 /* More allocations than it takes to load a kernel. */
 #define MOST_TO_LOAD	1000000
 
-/* Files of the second stage, one for each allocation that may fail. */
-#define FILES		100
+/* Sessions of the second stage, one for each allocation that may fail. */
+#define SESSIONS	40
 
-static int make_file(unsigned int seed)
+/* Files of each of them: one to retrieve, one that must not suffer, one to discard. */
+enum { WANTED = 1, OTHER, UNWANTED, TOKENS };
+
+/* Their tables are larger than a page, so that it takes memory to read them. */
+#define FILE_PAGES	300UL
+#define LARGE_SIZE	(FILE_PAGES * PAGE)
+
+/* The pages of a session's files, in KiB, which it keeps from the kernel. */
+#define SESSION_KIB	((long)((TOKENS - WANTED) * LARGE_SIZE >> 10))
+
+/* Seconds that a test may take, on a machine that has other things to do. */
+#define SLOWEST		300
+
+static int make_file_of(unsigned long size, unsigned int seed)
 {
 	int fd = memfd_create("fail", 0);
 
-	return fd >= 0 && lu_fill(fd, 0, FILE_SIZE, seed) ? fd : -1;
+	return fd >= 0 && lu_fill(fd, 0, size, seed) ? fd : -1;
+}
+
+static int make_file(unsigned int seed)
+{
+	return make_file_of(FILE_SIZE, seed);
+}
+
+static unsigned int seed_of(unsigned int session, unsigned int token)
+{
+	return session * TOKENS + token;
 }
 
 /* Stage 1. */
@@ -105,7 +130,7 @@ TEST_F(outgoing, preserving_a_memfd)
 	printf("# %u allocations\n", nth - 2);
 }
 
-TEST_F(outgoing, loading_the_next_kernel)
+TEST_F_TIMEOUT(outgoing, loading_the_next_kernel, SLOWEST)
 {
 	int kernel = open(KERNEL, O_RDONLY);
 	int session = lu_create(self->device, "fail"), memfd = make_file(1);
@@ -145,13 +170,19 @@ static void prepare(void)
 	int device = open(LU_DEVICE, O_RDWR);
 	char name[32];
 
-	NEED(lu_allow_fds(2 * FILES) == 0);
-	for (unsigned int i = 0; i < FILES; i++) {
-		int session, memfd = make_file(i + 1);
+	NEED(lu_allow_fds(2 * SESSIONS) == 0);
+	for (unsigned int i = 0; i < SESSIONS; i++) {
+		int session;
 
 		snprintf(name, sizeof(name), "file-%u", i);
 		session = lu_create(device, name);
-		NEED(session >= 0 && memfd >= 0 && lu_preserve(session, memfd, 1) == 0);
+		NEED(session >= 0);
+		for (unsigned int token = WANTED; token < TOKENS; token++) {
+			int memfd = make_file_of(LARGE_SIZE, seed_of(i, token));
+
+			NEED(memfd >= 0 && lu_preserve(session, memfd, token) == 0);
+			close(memfd);
+		}
 	}
 	/* The tests open it, too. */
 	close(device);
@@ -219,62 +250,201 @@ static int open_device(int control, unsigned int *failures)
 	return -E2BIG;
 }
 
-/* One test, since each takes files away from the others. */
-TEST(retrieving_a_session_and_a_memfd)
+FIXTURE(incoming)
 {
-	unsigned int nth, session_nth = 0, open_nth;
+	int log;
+};
+
+FIXTURE_SETUP(incoming)
+{
+	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	ASSERT_GE(self->log, 0);
+	ASSERT_GE(lseek(self->log, 0, SEEK_END), 0);
+}
+
+FIXTURE_TEARDOWN(incoming)
+{
+	close(self->log);
+}
+
+/*
+ * What became of an allocation that failed: not one was left, the caller did without
+ * it, the error may be forgotten, or it stays.
+ */
+enum fate { NONE_LEFT, DONE_WITHOUT, LATER, LOST, FATES };
+
+/* Whether the memory was for the open file, before which the handler takes nothing. */
+static bool wanted_a_file(int log)
+{
+	static char record[4096];
+	bool wanted = false;
+	ssize_t length;
+
+	for (;;) {
+		length = read(log, record, sizeof(record) - 1);
+		if (length < 0 && errno != EPIPE)
+			return wanted;
+		record[length < 0 ? 0 : length] = '\0';
+		/* What the unwinder is not sure of has a question mark. */
+		if (strstr(record, " memfd_alloc_file+") &&
+		    !strstr(record, "? memfd_alloc_file+"))
+			wanted = true;
+	}
+}
+
+static bool is_intact(int memfd, unsigned int number, unsigned int token)
+{
+	return lu_wrong(memfd, 0, LARGE_SIZE, seed_of(number, token)) == LARGE_SIZE &&
+	       lseek(memfd, 0, SEEK_END) == LARGE_SIZE;
+}
+
+static int take_session(struct __test_metadata *_metadata, int device, int control,
+			unsigned int number, bool *failed)
+{
+	int session;
+
+	ASSERT_TRUE(fault_at(control, number + 1));
+	session = retrieve_session(device, number);
+	*failed = fault_came(control);
+	if (session < 0) {
+		EXPECT_TRUE(*failed);
+		EXPECT_EQ(session, -ENOMEM);
+		session = retrieve_session(device, number);
+	}
+	ASSERT_GE(session, 0);
+	return session;
+}
+
+static enum fate take_file(struct __test_metadata *_metadata, int session, int control,
+			   int log, unsigned int number, int *memfd)
+{
+	bool failed, early;
+	int err;
+
+	ASSERT_TRUE(fault_tell(true));
+	ASSERT_TRUE(fault_at(control, number + 1));
+	*memfd = lu_retrieve(session, WANTED);
+	failed = fault_came(control);
+	ASSERT_TRUE(fault_tell(false));
+	early = wanted_a_file(log);
+	if (*memfd >= 0)
+		return failed ? DONE_WITHOUT : NONE_LEFT;
+	EXPECT_TRUE(failed);
+	err = *memfd;
+	*memfd = lu_retrieve(session, WANTED);
+	if (early) {
+		/* shmem says the latter of an inode that it cannot have. */
+		EXPECT_TRUE(err == -ENOMEM || err == -ENFILE || err == -ENOSPC);
+		EXPECT_GE(*memfd, 0) {
+			TH_LOG("allocation %u: no file, and it is lost", number + 1);
+		}
+		return LATER;
+	}
+	EXPECT_EQ(err, -ENOMEM);
+	for (int tries = 0; tries < 3; tries++)
+		EXPECT_EQ(lu_retrieve(session, WANTED), err);
+	EXPECT_EQ(*memfd, err);
+	return LOST;
+}
+
+static bool finish(struct __test_metadata *_metadata, int session, int control,
+		   unsigned int number)
+{
+	bool failed;
+	int err;
+
+	ASSERT_TRUE(fault_at(control, number + 1));
+	err = lu_finish(session, 0);
+	failed = fault_came(control);
+	if (err) {
+		EXPECT_TRUE(failed);
+		EXPECT_EQ(err, -ENOMEM);
+		err = lu_finish(session, 0);
+	}
+	EXPECT_EQ(err, 0);
+	return failed;
+}
+
+/* What came of all sessions. */
+struct tally {
+	unsigned int sessions, files[FATES], finishes;
+	/* Files that could be preserved again before finish. */
+	unsigned int unclaimed;
+	/* Sessions of which something stays reserved until the next boot. */
+	unsigned int kept;
+};
+
+/* One session, with the allocation of that number failing; false if none had it. */
+static bool take_over(struct __test_metadata *_metadata, int device, int control,
+		      int log, unsigned int number, struct tally *tally)
+{
+	int session, outgoing, memfd, other, err;
+	long kept = lu_meminfo("MemTotal");
+	bool session_failed, finish_failed;
+	enum fate fate;
+
+	session = take_session(_metadata, device, control, number, &session_failed);
+	fate = take_file(_metadata, session, control, log, number, &memfd);
+	/* Nothing else suffers. */
+	other = lu_retrieve(session, OTHER);
+	ASSERT_GE(other, 0);
+	EXPECT_TRUE(is_intact(other, number, OTHER));
+	outgoing = lu_create(device, "outgoing");
+	ASSERT_GE(outgoing, 0);
+	if (memfd >= 0) {
+		EXPECT_TRUE(is_intact(memfd, number, WANTED));
+		err = lu_preserve(outgoing, memfd, WANTED);
+		EXPECT_TRUE(err == -EBUSY || (!err && fate == DONE_WITHOUT));
+		tally->unclaimed += !err;
+	}
+	EXPECT_EQ(close(outgoing), 0);
+
+	finish_failed = finish(_metadata, session, control, number);
+	if (memfd >= 0) {
+		EXPECT_TRUE(is_intact(memfd, number, WANTED));
+		EXPECT_EQ(close(memfd), 0);
+	}
+	EXPECT_TRUE(is_intact(other, number, OTHER));
+	EXPECT_EQ(close(other), 0);
+	EXPECT_EQ(close(session), 0);
+	EXPECT_EQ(retrieve_session(device, number), -ENOENT);
+
+	kept += SESSION_KIB - lu_meminfo("MemTotal");
+	if (kept > 0)
+		printf("# allocation %u: %ld KiB are kept\n", number + 1, kept);
+	tally->kept += kept > 0;
+	tally->sessions += session_failed;
+	tally->files[fate]++;
+	tally->finishes += finish_failed;
+	return session_failed || fate != NONE_LEFT || finish_failed;
+}
+
+/* One test, since each takes files away from the others. */
+TEST_F_TIMEOUT(incoming, retrieving_sessions_and_memfds, SLOWEST)
+{
+	unsigned int number = 0, open_failures;
+	struct tally tally = {};
 	int control = fault_open();
-	bool failed = true;
 	int device;
 
 	ASSERT_GE(control, 0);
-	device = open_device(control, &open_nth);
+	device = open_device(control, &open_failures);
 	ASSERT_GE(device, 0);
-	EXPECT_GT(open_nth, 0);
-	for (nth = 1; failed && nth <= FILES; nth++) {
-		bool session_failed;
-		int session, memfd, err;
-
-		ASSERT_TRUE(fault_at(control, nth));
-		session = retrieve_session(device, nth - 1);
-		session_failed = fault_came(control);
-		session_nth += session_failed;
-		if (session < 0) {
-			EXPECT_TRUE(session_failed);
-			EXPECT_EQ(session, -ENOMEM);
-			session = retrieve_session(device, nth - 1);
-		}
-		ASSERT_GE(session, 0);
-
-		ASSERT_TRUE(fault_at(control, nth));
-		memfd = lu_retrieve(session, 1);
-		failed = fault_came(control);
-		if (memfd < 0) {
-			err = memfd;
-			EXPECT_TRUE(failed);
-			/* shmem says the latter of an inode that it cannot have. */
-			EXPECT_TRUE(err == -ENOMEM || err == -ENOSPC);
-			/* Tried again it gives the file, or the same error. */
-			memfd = lu_retrieve(session, 1);
-			EXPECT_TRUE(memfd >= 0 || memfd == err);
-		}
-		if (memfd >= 0) {
-			EXPECT_EQ(lu_wrong(memfd, 0, FILE_SIZE, nth), FILE_SIZE);
-			close(memfd);
-		}
-		ASSERT_TRUE(fault_at(control, nth));
-		err = lu_finish(session, 0);
-		if (fault_came(control) && err) {
-			EXPECT_EQ(err, -ENOMEM);
-			err = lu_finish(session, 0);
-		}
-		EXPECT_EQ(err, 0);
-		close(session);
-	}
-	/* All allocations of both had their turn. */
-	EXPECT_FALSE(failed);
-	EXPECT_GT(session_nth, 0);
-	printf("# %u, %u and %u allocations\n", open_nth, session_nth, nth - 2);
+	while (number < SESSIONS &&
+	       take_over(_metadata, device, control, self->log, number, &tally))
+		number++;
+	printf("# allocations to open: %u, to retrieve a session: %u, to finish: %u\n",
+	       open_failures, tally.sessions, tally.finishes);
+	printf("# allocations to retrieve a file: %u that lose nothing, %u that lose it, %u done without\n",
+	       tally.files[LATER], tally.files[LOST], tally.files[DONE_WITHOUT]);
+	printf("# allocations after which a file could be preserved before finish: %u, memory was kept: %u\n",
+	       tally.unclaimed, tally.kept);
+	/* All had their turn. */
+	EXPECT_LT(number, SESSIONS);
+	EXPECT_GT(open_failures, 0);
+	EXPECT_GT(tally.sessions, 0);
+	EXPECT_GT(tally.files[LATER], 0);
+	EXPECT_GT(tally.files[LOST], 0);
 	close(control);
 	close(device);
 }
@@ -283,7 +453,7 @@ int main(int argc, char **argv)
 {
 	bool first = argc == 3 && !strcmp(argv[2], "1");
 	char *const filter[] = {
-		argv[0], "-f", first ? "outgoing" : "global", NULL,
+		argv[0], "-f", first ? "outgoing" : "incoming", NULL,
 	};
 
 	if (!fault_set_up()) {

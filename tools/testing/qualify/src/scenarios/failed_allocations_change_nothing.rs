@@ -13,12 +13,16 @@ use crate::facts::Fact;
 inventory::submit! {
     Scenario::update(
         "failed_allocations_change_nothing",
-        "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before",
+        "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before, but \
+            for a file that is being filled after the update: it is lost alone",
         run,
     )
     .covers(&["kho-8", "luo-2"])
     .needs(&[Need::both(Fact::FailNth)])
 }
+
+/// What lines of the program begin with that say how many allocations came to what.
+const TOLD: &str = "# allocations ";
 
 fn run(run: &Run<'_>) -> Result<()> {
     // A page that cannot be had is a matter for a backtrace, too.
@@ -30,5 +34,8 @@ fn run(run: &Run<'_>) -> Result<()> {
         "{} allocations of the reboot could fail, and had it come back",
         seen.boots()[0].iter().filter(came_back).count()
     ));
+    for line in seen.boots()[1].iter().filter_map(|line| line.split_once(TOLD)) {
+        run.note(line.1);
+    }
     Ok(())
 }
