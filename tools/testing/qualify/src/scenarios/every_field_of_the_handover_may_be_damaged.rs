@@ -17,6 +17,7 @@ use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
+use crate::Signs;
 use crate::damage::DATA_INTACT;
 use crate::damage::OUTSIDE_MEMORY;
 use crate::damage::Tries;
@@ -43,7 +44,7 @@ inventory::submit! {
     )
     .covers(&["kho-9", "kho-11", "luo-6", "luo-8", "memfd-3"])
     .needs(&[Need::before(Fact::Symbols)])
-    .peer_fails(Side::After, "it panics on purpose, hangs or falls over, in more than half of cases")
+    .peer_fails(Side::After, "it panics on purpose, hangs or falls over, in more than half of cases", Signs::Any)
     .long()
 }
 
