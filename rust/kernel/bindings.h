@@ -19,6 +19,7 @@
 #include <linux/liveupdate.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
@@ -32,7 +33,6 @@
 #ifdef CONFIG_LIVEUPDATE
 #include <linux/anon_inodes.h>
 #include <linux/memfd.h>
-#include <linux/uaccess.h>
 #include "../ffi/luo.h"
 #endif
 #ifdef CONFIG_PCI_LIVEUPDATE

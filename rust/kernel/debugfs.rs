@@ -18,7 +18,7 @@ use super::direct_map;
 /// A stretch of RAM, to be copied to whoever reads the file.
 ///
 /// It may have been given to somebody else since, like any memory that root looks at: the reader
-/// sees what is there.
+/// sees what is there, or gets `EFAULT` where that cannot be read any more.
 pub(crate) struct Blob {
     start: PhysAddr,
     len: usize,
@@ -59,10 +59,11 @@ impl BinaryWriter for Blob {
                 break;
             }
             let from = direct_map::address_of(self.start).wrapping_add(at);
-            for (index, byte) in chunk.iter_mut().take(len).enumerate() {
-                // SAFETY: All of the blob is RAM in the direct map. The read is volatile, since
-                // the memory may change meanwhile.
-                *byte = unsafe { from.wrapping_add(index).read_volatile() };
+            let to = chunk.as_mut_ptr().cast();
+            // SAFETY: `chunk` has room for as much. The function reads from anywhere, and says if it cannot:
+            // who has the memory now may have had it taken out of the direct map.
+            if unsafe { bindings::copy_from_kernel_nofault(to, from.cast(), len) } != 0 {
+                return Err(EFAULT);
             }
             writer.write_slice(chunk.get(..len).unwrap_or_default())?;
             *offset += len as file::Offset;

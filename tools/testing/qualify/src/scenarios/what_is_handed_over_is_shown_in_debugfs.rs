@@ -11,7 +11,7 @@ use crate::facts::Fact;
 use crate::run::passes;
 
 /// The cases in the program.
-const CASES: usize = 2;
+const CASES: usize = 3;
 
 inventory::submit! {
     Scenario::update(
