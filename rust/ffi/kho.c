@@ -202,7 +202,8 @@ EXPORT_SYMBOL_GPL(lu_folio_put);
 
 struct page **lu_page_array_alloc(unsigned long nr)
 {
-	return kvmalloc_array(nr, sizeof(struct page *), GFP_KERNEL);
+	/* The previous kernel says how many: too many are no bug of this one. */
+	return kvmalloc_array(nr, sizeof(struct page *), GFP_KERNEL | __GFP_NOWARN);
 }
 
 void lu_page_array_free(struct page **pages)
@@ -219,16 +220,19 @@ struct vm_struct *lu_vm_area_alloc(unsigned long size, unsigned int shift,
 				  GFP_KERNEL, __builtin_return_address(0));
 }
 
-/* Maps @pages and hands them and the array over to @area. NULL: nothing was done. */
-void *lu_vmap_restored(struct vm_struct *area, struct page **pages,
-		       unsigned int nr, unsigned int shift)
+/* Shows @pages, which need not be anybody's yet, in @area. */
+int lu_vm_area_map(struct vm_struct *area, struct page **pages, unsigned int shift)
 {
-	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
 	unsigned long addr = (unsigned long)area->addr;
 
-	if (vmap_pages_range(addr, addr + get_vm_area_size(area), PAGE_KERNEL,
-			     pages, shift))
-		return NULL;
+	return vmap_pages_range(addr, addr + get_vm_area_size(area), PAGE_KERNEL,
+				pages, shift);
+}
+
+/* Hands @pages, which are mapped there, and the array over to @area. */
+void *lu_vm_area_complete(struct vm_struct *area, struct page **pages, unsigned int nr)
+{
+	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
 
 	area->nr_pages = nr;
 	area->pages = pages;

@@ -34,8 +34,8 @@ struct folio *lu_folio_alloc_zeroed(unsigned int order);
 void lu_folio_put(struct folio *folio);
 
 /* vmalloc. */
-void *lu_vmap_restored(struct vm_struct *area, struct page **pages,
-		       unsigned int nr, unsigned int shift);
+int lu_vm_area_map(struct vm_struct *area, struct page **pages, unsigned int shift);
+void *lu_vm_area_complete(struct vm_struct *area, struct page **pages, unsigned int nr);
 struct vm_struct *lu_vm_area_alloc(unsigned long size, unsigned int shift,
 				   unsigned long flags);
 struct page **lu_page_array_alloc(unsigned long nr);

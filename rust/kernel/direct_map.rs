@@ -56,6 +56,12 @@ fn offset() -> usize {
     bindings::LU_PAGE_OFFSET.wrapping_sub(phys_offset as usize)
 }
 
+/// The page behind the last one that is memory.
+pub(crate) fn end() -> Pfn {
+    // SAFETY: A number that changes when memory is added; any value of it will do.
+    Pfn::new(unsafe { core::ptr::addr_of!(bindings::max_pfn).read_volatile() } as u64)
+}
+
 /// The `struct page` of `pfn`. Only arithmetic: it may be touched only if it exists.
 #[inline(always)]
 pub(crate) fn page_of(pfn: Pfn) -> *mut bindings::page {

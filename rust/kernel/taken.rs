@@ -173,11 +173,14 @@ impl LivePages {
         self.len
     }
 
+    /// The first of them.
+    pub(super) fn first(&self) -> *mut bindings::page {
+        self.first.as_ptr()
+    }
+
     /// Gives the references up to C.
-    pub(crate) fn into_raw(self) -> *mut bindings::page {
-        let first = self.first.as_ptr();
+    pub(crate) fn into_raw(self) {
         mem::forget(self);
-        first
     }
 }
 

@@ -64,98 +64,128 @@ impl<'a> Area<'a> {
     }
 }
 
-/// An array of live pages, each with one reference, on its way to become an area.
+/// An area that shows pages which become its own one after the other. All that can fail for want of memory
+/// is done before the first of them has to be taken.
 ///
 /// # Invariants
 ///
-/// The first `len` slots of `array`, which has room for `capacity`, point at pages of which one
-/// reference belongs to this object.
-pub(crate) struct PageArray {
+/// `array` has `len` slots with the pages that are mapped in `area`, which is ours and has no pages of its own.
+/// One reference to each of the first `taken` belongs to this object.
+pub(crate) struct NewArea {
+    area: NonNull<bindings::vm_struct>,
     array: NonNull<*mut bindings::page>,
-    capacity: usize,
     len: usize,
+    taken: usize,
 }
 
-impl PageArray {
-    /// Allocates an array for `capacity` pages. May sleep.
-    pub(crate) fn new(capacity: usize) -> Result<Self> {
+impl NewArea {
+    /// An area of so many pages, those of `frames`, which must exist, `1 << order` of them mapped at a time.
+    ///
+    /// May sleep. `ENOMEM` if there is no address space, or no memory for the area; `EINVAL` if `frames` are
+    /// not as many, which must be at least one.
+    pub(crate) fn new(
+        pages: usize,
+        frames: impl Iterator<Item = Pfn>,
+        order: u32,
+        flags: usize,
+    ) -> Result<Self> {
         // SAFETY: No preconditions.
-        let array = unsafe { bindings::lu_page_array_alloc(capacity) };
-        Ok(Self {
-            array: NonNull::new(array).ok_or(ENOMEM)?,
-            capacity,
-            len: 0,
-        })
-    }
+        let array = NonNull::new(unsafe { bindings::lu_page_array_alloc(pages) }).ok_or(ENOMEM)?;
+        // What follows frees the array where it fails.
+        let array = Array(array);
+        let shift = PAGE_SHIFT + order;
 
-    /// Number of pages so far.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Takes the live pages of a restored block over. `EINVAL` if there is no room: then they are
-    /// lost until the next boot.
-    pub(crate) fn push_block(&mut self, pages: super::taken::LivePages) -> Result {
-        let count = pages.len();
-        if self.capacity - self.len < count {
+        let mut len = 0;
+        for frame in frames.take(pages) {
+            // SAFETY: There is room for `pages`.
+            unsafe { array.0.as_ptr().add(len).write(direct_map::page_of(frame)) };
+            len += 1;
+        }
+        if len != pages || pages == 0 {
             return Err(EINVAL);
         }
-        let first = pages.into_raw();
-        for index in 0..count {
-            // SAFETY: There is room, checked above, and the block has so many pages.
-            // INVARIANT: The references come with the block.
-            unsafe {
-                self.array
-                    .as_ptr()
-                    .add(self.len + index)
-                    .write(first.add(index))
-            };
+        // SAFETY: No preconditions beyond sane numbers, which the callee checks.
+        let area = unsafe { bindings::lu_vm_area_alloc(len << PAGE_SHIFT, shift, flags) };
+        let area = NonNull::new(area).ok_or(ENOMEM)?;
+        // INVARIANT: The area is new, the array is full, and nothing was taken.
+        let this = Self {
+            area,
+            array: array.into_raw(),
+            len,
+            taken: 0,
+        };
+        // SAFETY: The area is new and of that size. Whose the pages are matters to who reads them.
+        match unsafe { bindings::lu_vm_area_map(area.as_ptr(), this.array.as_ptr(), shift) } {
+            0 => Ok(this),
+            _ => Err(ENOMEM),
         }
-        self.len += count;
+    }
+
+    /// Takes the live pages of a restored block over. `EINVAL` if they are not the next ones; they are freed
+    /// then.
+    pub(crate) fn take(&mut self, pages: super::taken::LivePages) -> Result {
+        let (first, count) = (pages.first(), pages.len());
+        // SAFETY: By the type invariant the slot is there and was written.
+        let is_next = |at: usize| unsafe { *self.array.as_ptr().add(at) } == first;
+
+        if self.len - self.taken < count || !is_next(self.taken) {
+            return Err(EINVAL);
+        }
+        pages.into_raw();
+        // INVARIANT: The references come with the block, whose pages follow each other here, too: frames of an
+        // area are those of blocks at least as large.
+        self.taken += count;
         Ok(())
     }
 
-    /// Maps the pages, `1 << order` at a time. The array goes with them.
-    ///
-    /// `ENOMEM` if there is no address space or no memory for page tables.
-    pub(crate) fn map(self, order: u32, flags: usize) -> Result<MappedPages> {
-        let shift = PAGE_SHIFT + order;
-        let size = self.len << PAGE_SHIFT;
-        // SAFETY: No preconditions beyond sane numbers, which the callee checks.
-        let area = unsafe { bindings::lu_vm_area_alloc(size, shift, flags) };
-        let area = NonNull::new(area).ok_or(ENOMEM)?;
-        // SAFETY: The area is new and of that size, the array has `len` pages. On success both
-        // belong to the area, on failure to us.
-        let address = unsafe {
-            bindings::lu_vmap_restored(area.as_ptr(), self.array.as_ptr(), self.len as u32, shift)
-        };
-        match NonNull::new(address) {
-            Some(address) => {
-                let len = self.len << PAGE_SHIFT;
-                mem::forget(self);
-                // INVARIANT: The new area is ours.
-                Ok(MappedPages {
-                    address: address.cast(),
-                    len,
-                })
-            }
-            None => {
-                // SAFETY: The area is new and nothing is mapped in it.
-                unsafe { bindings::free_vm_area(area.as_ptr()) };
-                Err(ENOMEM)
-            }
+    /// Makes an area of it that owns its pages. `EINVAL` if some were not taken; then those that were are
+    /// freed.
+    pub(crate) fn finish(self) -> Result<MappedPages> {
+        if self.taken != self.len {
+            return Err(EINVAL);
         }
+        // SAFETY: By the type invariant the pages are mapped there, and ours; area and array go with them.
+        let address = unsafe {
+            bindings::lu_vm_area_complete(self.area.as_ptr(), self.array.as_ptr(), self.len as u32)
+        };
+        let len = self.len << PAGE_SHIFT;
+
+        mem::forget(self);
+        // INVARIANT: The area is ours.
+        Ok(MappedPages {
+            address: NonNull::new(address.cast()).ok_or(EFAULT)?,
+            len,
+        })
     }
 }
 
-impl Drop for PageArray {
+impl Drop for NewArea {
     fn drop(&mut self) {
-        for index in 0..self.len {
+        // SAFETY: By the type invariant the area is ours, and has no pages that it would free.
+        unsafe { bindings::free_vm_area(self.area.as_ptr()) };
+        for index in 0..self.taken {
             // SAFETY: By the type invariant the slot has a page of order 0 with a reference to put.
             unsafe { bindings::lu_folio_put((*self.array.as_ptr().add(index)).cast()) };
         }
+        drop(Array(self.array));
+    }
+}
+
+/// An array of pointers to pages, of which it owns none.
+struct Array(NonNull<*mut bindings::page>);
+
+impl Array {
+    fn into_raw(self) -> NonNull<*mut bindings::page> {
+        let raw = self.0;
+        mem::forget(self);
+        raw
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
         // SAFETY: The array came from `lu_page_array_alloc`.
-        unsafe { bindings::lu_page_array_free(self.array.as_ptr()) };
+        unsafe { bindings::lu_page_array_free(self.0.as_ptr()) };
     }
 }
 

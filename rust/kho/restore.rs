@@ -176,14 +176,18 @@ pub(crate) fn restore_pages(
     end: Pfn,
     mut receive: impl FnMut(LivePages) -> Result,
 ) -> Result {
-    for block in blocks(marks, start, end) {
-        block?;
-    }
+    look_at_pages(marks, start, end)?;
     for block in blocks(marks, start, end) {
         let taken = block?.take().ok_or(ENOENT)?;
         receive(taken.into_pages())?;
     }
     Ok(())
+}
+
+/// Whether [`restore_pages`] of a range would find what it needs. `ENOENT` if not all of it is preserved,
+/// `EINVAL` if the last block of it reaches beyond `end`.
+pub(super) fn look_at_pages(marks: &mut Marks, start: Pfn, end: Pfn) -> Result {
+    blocks(marks, start, end).try_for_each(|block| block.map(drop))
 }
 
 /// The blocks that a range consists of; an error ends it.

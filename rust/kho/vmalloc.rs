@@ -9,6 +9,7 @@
 
 use core::cell::RefCell;
 use core::mem;
+use core::ops::Range;
 
 use kernel::prelude::*;
 use zerocopy::FromBytes;
@@ -20,17 +21,20 @@ use crate::abi::kho::VmallocChunk;
 use crate::abi::kho::VMALLOC_ALLOC;
 use crate::abi::kho::VMALLOC_HUGE_VMAP;
 use crate::abi::PAGE_SHIFT;
+use crate::abi::PAGE_SIZE;
+use crate::kernel::direct_map;
 use crate::kernel::list::List;
 use crate::kernel::mark::Marks;
 use crate::kernel::vmap;
 use crate::kernel::vmap::MappedPages;
-use crate::kernel::vmap::PageArray;
+use crate::kernel::vmap::NewArea;
 use crate::logic::vmalloc::Area;
 use crate::logic::vmalloc::ChunkMem;
 
 use super::handed::Handed;
 use super::outgoing::Batch;
 use super::preserved::Preserved;
+use super::restore::look_at_pages;
 use super::restore::restore_pages;
 use super::restore::Restorer;
 
@@ -203,8 +207,8 @@ pub(crate) fn unpreserve(area: &KhoVmalloc) {
 
 /// Restores a vmalloc area that the previous kernel preserved, at another address.
 ///
-/// May sleep. `EINVAL` if the descriptor or a chunk does not make sense, or names memory that is
-/// not preserved; `ENOMEM`. What was restored before an error is freed.
+/// May sleep. `EINVAL` if the descriptor or a chunk does not make sense, `ENOENT` if it names memory that is
+/// not preserved; `ENOMEM`, when nothing has changed. What was restored before another error is freed.
 ///
 /// C counterpart: `kho_restore_vmalloc()`.
 pub(crate) fn restore(area: &KhoVmalloc) -> Result<MappedPages> {
@@ -252,15 +256,44 @@ pub(crate) fn read(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<Readabl
     Ok(Readable::Page(page))
 }
 
+/// Has `look` see the blocks of an area, one after the other, and frees all of it: for who has no memory to
+/// see them together. Parts are whole pages, in order.
+///
+/// The same errors as of [`read`], but for `ENOMEM`; what was not seen then stays as it is.
+pub(crate) fn take_apart(
+    area: &KhoVmalloc,
+    restorer: &mut Restorer,
+    mut look: impl FnMut(&[u8], &mut Restorer),
+) -> Result {
+    // Chunks are read while blocks are freed.
+    let mut reader = Restorer::new();
+    let chunks = Chunks::new(&mut reader);
+    let checked = check(area, &chunks)?;
+
+    for block in frames_of_blocks(&checked) {
+        let mut next = block.start;
+
+        while next < block.end {
+            let part = restorer.claim(next.phys().ok_or(EINVAL)?)?;
+            let pages = part.bytes().len().div_ceil(PAGE_SIZE) as u64;
+
+            look(part.bytes(), restorer);
+            restorer.free(part);
+            next = next.checked_add(pages).ok_or(EINVAL)?;
+        }
+    }
+    free_chunks(area.first, restorer);
+    Ok(())
+}
+
 /// Restores an area at an address of its own.
 fn map(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<MappedPages> {
     let chunks = Chunks::new(restorer);
     let checked = check(area, &chunks)?;
     let pages = take(&checked)?;
-    let (order, flags) = (checked.order(), vm_flags(checked.flags()));
 
     free_chunks(area.first, restorer);
-    pages.map(order, flags)
+    pages.finish()
 }
 
 /// Chunks of the previous kernel, wherever its description of an area says they are.
@@ -280,26 +313,43 @@ impl ChunkMem for Chunks<'_> {
 
 /// Validates the description of an area; says in the log what is wrong.
 fn check<'a>(area: &KhoVmalloc, chunks: &'a Chunks<'a>) -> Result<Area<'a, Chunks<'a>>> {
-    Area::check(chunks, area, END).map_err(|error| {
+    Area::check(chunks, area, direct_map::end()).map_err(|error| {
         pr_err!("KHO: preserved vmalloc area: {}\n", error);
         EINVAL
     })
 }
 
-/// Restores the pages of an area. What was restored before an error is freed.
-fn take(area: &Area<'_, Chunks<'_>>) -> Result<PageArray> {
-    let order = area.order();
-    let mut pages = PageArray::new(area.pages() as usize)?;
+/// Restores the pages of an area. `ENOMEM` comes before the first is taken; what was restored before another
+/// error is freed.
+fn take<M: ChunkMem>(area: &Area<'_, M>) -> Result<NewArea> {
     let mut marks = Marks::new();
 
-    for block in area.blocks() {
-        let end = block.pfn().checked_add(1 << order).ok_or(EINVAL)?;
-        restore_pages(&mut marks, block.pfn(), end, |live| pages.push_block(live))?;
+    // Before memory is asked for in proportion: whoever says that there are many pages must have them.
+    for block in frames_of_blocks(area) {
+        look_at_pages(&mut marks, block.start, block.end)?;
     }
-    match pages.len() == area.pages() as usize {
-        true => Ok(pages),
-        false => Err(EINVAL),
+    let frames = frames_of_blocks(area).flat_map(|block| {
+        let frames = block.start.get()..block.end.get();
+        frames.map(Pfn::new)
+    });
+    let flags = vm_flags(area.flags());
+    let mut pages = NewArea::new(area.pages() as usize, frames, area.order(), flags)?;
+
+    for block in frames_of_blocks(area) {
+        restore_pages(&mut marks, block.start, block.end, |live| pages.take(live))?;
     }
+    Ok(pages)
+}
+
+/// The frames of each block of an area.
+fn frames_of_blocks<'a, M: ChunkMem>(area: &Area<'a, M>) -> impl Iterator<Item = Range<Pfn>> + 'a {
+    let order = area.order();
+
+    area.blocks().map(move |block| {
+        let start = block.pfn();
+        // Blocks end where memory does, at most.
+        start..start.checked_add(1 << order).unwrap_or(start)
+    })
 }
 
 /// `VM_*` for `VMALLOC_*`.
@@ -314,9 +364,6 @@ fn vm_flags(flags: u16) -> usize {
     }
     vm_flags
 }
-
-/// No page has this number or a higher one; whether lower ones exist is found out one by one.
-const END: Pfn = Pfn::new(1 << (64 - PAGE_SHIFT));
 
 /// Frees the chunks of an area whose blocks have found another owner.
 fn free_chunks(first: u64, restorer: &mut Restorer) {

@@ -94,6 +94,13 @@ pub enum MemfdError {
         /// Offset in the file, in pages.
         index: u64,
     },
+    /// The folios do not make up the file, in a format that knows of no holes between them.
+    Incomplete {
+        /// Pages that they make up.
+        found: u64,
+        /// Length of the file in pages.
+        pages: u64,
+    },
     /// An extent is empty, or reaches beyond what can be memory.
     BadExtent {
         /// Position in the array.
@@ -147,6 +154,9 @@ impl fmt::Display for MemfdError {
                 f,
                 "folio {at}, page {index} of the file, begins before the end of the last one"
             ),
+            Self::Incomplete { found, pages } => {
+                write!(f, "folios make up {found} pages of a file of {pages}")
+            }
             Self::BadExtent { at, pfn, pages } => {
                 write!(f, "extent {at}, frame {pfn}, cannot have {pages} pages")
             }
@@ -251,6 +261,19 @@ impl<const SHIFT: u32> File<SHIFT> {
     /// Number of folios, holes included.
     pub const fn nr_folios(&self) -> u64 {
         self.nr_folios
+    }
+
+    /// Checks that folios of `found` pages in all, no two of which overlap, are the whole file.
+    ///
+    /// With [`folios`](Self::folios) whoever writes them down fills all holes first. Entries that say that they
+    /// are one do not say how long it is, so that nothing can be checked then.
+    pub fn check_complete(&self, entries: &[FolioSer], found: u64) -> Result<(), MemfdError> {
+        let pages = self.pages();
+
+        if found >= pages || entries.iter().any(|entry| entry.pfn().get() == 0) {
+            return Ok(());
+        }
+        Err(MemfdError::Incomplete { found, pages })
     }
 
     /// Validates the folios one by one.

@@ -43,6 +43,13 @@ pub enum VmallocError {
         /// Order of its blocks.
         order: u16,
     },
+    /// The area has more pages than there are below the end of memory.
+    TooLong {
+        /// Length in pages.
+        pages: u32,
+        /// The page behind the end of memory.
+        end: Pfn,
+    },
     /// The address of a chunk is not that of a page.
     ChunkMisaligned {
         /// The address.
@@ -84,6 +91,9 @@ impl fmt::Display for VmallocError {
                 f,
                 "area of {pages} pages does not consist of blocks of order {order}"
             ),
+            Self::TooLong { pages, end } => {
+                write!(f, "area has {pages} pages, memory ends at page {end}")
+            }
             Self::ChunkMisaligned { chunk } => {
                 write!(f, "chunk address {chunk} is not page-aligned")
             }
@@ -257,6 +267,12 @@ impl<'a, M: ChunkMem, const SHIFT: u32> Area<'a, M, SHIFT> {
             return Err(VmallocError::BadLength {
                 pages: area.total_pages,
                 order: area.order,
+            });
+        }
+        if u64::from(area.total_pages) > end.get() {
+            return Err(VmallocError::TooLong {
+                pages: area.total_pages,
+                end,
             });
         }
         let mut checked = Self {

@@ -52,6 +52,8 @@ impl Format for FolioSer {
             .folios(entries, |pfn| Some(marks.find(pfn)?.order()))
             .merged(target.max_order());
 
+        let mut pages = 0;
+
         for folio in folios {
             let folio = folio.map_err(refused)?;
             let uptodate = folio.flags & FOLIO_UPTODATE != 0;
@@ -61,8 +63,14 @@ impl Format for FolioSer {
                 entries: folio.at as usize + entries as usize,
                 pages: 0,
             })?;
+            // They do not overlap, so that the sum is not much more than the length of the file.
+            pages += 1 << folio.order;
         }
-        Ok(())
+        checked.check_complete(entries, pages).map_err(refused)
+    }
+
+    fn check_empty(checked: &Checked) -> Result {
+        checked.check_complete(&[], 0).map_err(refused)
     }
 
     fn expected(entries: &[Self], _: &Checked) -> Result<usize> {

@@ -41,6 +41,9 @@ pub(super) trait Format:
     /// Validates the entries, which the previous kernel wrote, and moves what they name into a new file.
     fn fill(entries: &[Self], checked: &Checked, target: &mut Target<'_>) -> Result;
 
+    /// Whether a file can have no entries at all.
+    fn check_empty(checked: &Checked) -> Result;
+
     /// The number of pages that `entries` name at least.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize>;
 

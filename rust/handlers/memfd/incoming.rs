@@ -14,6 +14,7 @@ use zerocopy::FromBytes;
 
 use crate::abi::addr::PhysAddr;
 use crate::abi::memfd::MemfdSer;
+use crate::abi::PAGE_SIZE;
 use crate::kernel::liveupdate::NotRetrieved;
 use crate::kernel::memfd;
 use crate::kernel::page::OwnedFolio;
@@ -35,8 +36,15 @@ pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>, NotRetrieved>
     let descriptor = claim(data, &mut restorer)?;
     // First, as long as all is where it was: another time there may be memory and room for a file.
     let file = new_file(descriptor.bytes()).map_err(NotRetrieved::Later)?;
-    let filled = Memfd::<F>::open(descriptor.bytes(), &mut restorer)
-        .and_then(|memfd| memfd.move_into(&file));
+    let filled = match Memfd::<F>::open(descriptor.bytes(), &mut restorer) {
+        Ok(memfd) => memfd.move_into(&file),
+        // The table could not be mapped, and nothing was taken yet.
+        Err(error) if error == ENOMEM => {
+            pr_err!("memfd: no memory to read what was preserved; it may be retrieved later\n");
+            return Err(NotRetrieved::Later(error));
+        }
+        Err(error) => Err(error),
+    };
 
     restorer.free(descriptor);
     Ok(filled.map(|()| file)?)
@@ -46,11 +54,56 @@ pub(super) fn retrieve<F: Format>(data: u64) -> Result<ARef<File>, NotRetrieved>
 pub(super) fn discard<F: Format>(data: u64) {
     let mut restorer = Restorer::new();
 
-    // What goes wrong has been logged, and there is nobody to return it to.
+    // What else goes wrong has been logged, and there is nobody to return it to.
     if let Ok(descriptor) = claim(data, &mut restorer) {
-        drop(Memfd::<F>::open(descriptor.bytes(), &mut restorer));
+        let unread = match Memfd::<F>::open(descriptor.bytes(), &mut restorer) {
+            Err(error) => error == ENOMEM,
+            Ok(memfd) => {
+                drop(memfd);
+                false
+            }
+        };
+
+        if unread {
+            discard_apart::<F>(descriptor.bytes(), &mut restorer);
+        }
         restorer.free(descriptor);
     }
+}
+
+/// Frees the contents without a look at the table as a whole, for which there is no memory.
+#[cold]
+fn discard_apart<F: Format>(descriptor: &[u8], restorer: &mut Restorer) {
+    let Ok((ser, _)) = MemfdSer::read_from_prefix(descriptor) else {
+        return;
+    };
+    let checked: Result<Checked, _> = Checked::check(&ser);
+    let pages = checked.map_or(u64::MAX, |checked| checked.pages());
+    let mut left = usize::try_from(ser.nr_folios).unwrap_or(usize::MAX);
+    let mut missing = 0;
+    // No entry lies in two pages.
+    const { assert!(PAGE_SIZE.is_multiple_of(size_of::<F>())) };
+
+    let table = ser.folios;
+    let seen = kho::vmalloc::take_apart(&table, restorer, |part, restorer| {
+        let count = left.min(part.len() / size_of::<F>());
+
+        if let Ok((entries, _)) = <[F]>::ref_from_prefix_with_elems(part, count) {
+            missing += F::discard(entries, Progress::default(), pages, restorer);
+        }
+        left -= count;
+    });
+    if missing != 0 {
+        complain(missing);
+    }
+    if let Err(error) = seen {
+        pr_err!("memfd: the table of a memfd cannot be read to its end: {error:?}; what it lists stays reserved\n");
+    }
+}
+
+/// Some of what a table lists could not be freed.
+fn complain(missing: u64) {
+    pr_warn!("memfd: {missing} entries in the table of a memfd were not preserved\n");
 }
 
 /// Claims the descriptor at `data`. Dropping it gives it back.
@@ -92,6 +145,7 @@ pub(super) struct Memfd<'a, F: Format> {
 }
 
 impl<'a, F: Format> Memfd<'a, F> {
+    /// `ENOMEM` if the table cannot be mapped; then nothing has changed.
     pub(super) fn open(descriptor: &[u8], restorer: &'a mut Restorer) -> Result<Self> {
         let (ser, _) = MemfdSer::read_from_prefix(descriptor).map_err(|_| EINVAL)?;
         match Checked::check(&ser) {
@@ -105,7 +159,10 @@ impl<'a, F: Format> Memfd<'a, F> {
             Err(error) => {
                 // The rest may be sound. Do not keep its memory for ever.
                 if ser.nr_folios != 0 {
-                    drop(Contents::<'_, F>::open(&ser, None, restorer));
+                    match Contents::<'_, F>::open(&ser, None, restorer) {
+                        Err(error) if error == ENOMEM => return Err(error),
+                        contents => drop(contents),
+                    }
                 }
                 Err(refused(error))
             }
@@ -120,10 +177,10 @@ impl<'a, F: Format> Memfd<'a, F> {
         shmem.add_seals(self.checked.seals())?;
         shmem.set_position(self.checked.pos())?;
         shmem.set_size(self.checked.size())?;
-        if let Some(contents) = self.contents {
-            contents.fill(shmem, &self.checked)?;
+        match self.contents {
+            Some(contents) => contents.fill(shmem, &self.checked),
+            None => F::check_empty(&self.checked),
         }
-        Ok(())
     }
 }
 
@@ -312,7 +369,7 @@ impl<F: Format> Drop for Contents<'_, F> {
         }
 
         if missing != 0 {
-            pr_warn!("memfd: {missing} entries in the table of a memfd were not preserved\n");
+            complain(missing);
         }
     }
 }

@@ -234,6 +234,28 @@ fn folios() {
     }
 }
 
+#[test]
+fn folios_that_are_not_the_whole_file_are_found_out() {
+    let check = |entries: &[(u64, u16, u64)], found| {
+        let (file, entries) = file_of(entries);
+
+        file.check_complete(&entries, found)
+    };
+    let (file, _) = file_of(&[]);
+    let pages = file.pages();
+
+    assert_eq!(check(&[(1, 3, 0)], pages), Ok(()));
+    // A large one reaches beyond the end.
+    assert_eq!(check(&[(512, 3, 0)], pages + 1), Ok(()));
+    for found in [0, pages - 1] {
+        assert_eq!(
+            check(&[(1, 3, 0)], found),
+            Err(MemfdError::Incomplete { found, pages })
+        );
+    }
+    assert_eq!(check(&[(1, 3, 0), (0, 0, 1)], 1), Ok(()));
+}
+
 /// Position, frame, order and number of entries of the folios that are put together.
 fn merged(entries: &[(u64, u16, u64)], max_order: u32) -> Vec<(u64, u64, u32, usize)> {
     let (file, entries) = file_of(entries);

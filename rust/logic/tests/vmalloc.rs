@@ -99,7 +99,7 @@ fn damage_is_named() {
         chunk: at(HEAD),
     };
     // An area of three pages.
-    let table: [(Damage, VmallocError); 16] = [
+    let table: [(Damage, VmallocError); 17] = [
         (
             |_, area| area.flags = 7,
             VmallocError::UnknownFlags { flags: 7 },
@@ -121,7 +121,17 @@ fn damage_is_named() {
         (|_, area| area.first = 0, total(0, 3)),
         (|_, area| area.total_pages = 4, total(3, 4)),
         (|_, area| area.total_pages = 2, total(3, 2)),
-        (|_, area| area.total_pages = u32::MAX, total(3, u32::MAX)),
+        (
+            |_, area| area.total_pages = END as u32,
+            total(3, END as u32),
+        ),
+        (
+            |_, area| area.total_pages = END as u32 + 1,
+            VmallocError::TooLong {
+                pages: END as u32 + 1,
+                end: Pfn::new(END),
+            },
+        ),
         (
             |image, _| *image.get_mut(&HEAD).unwrap().get_mut(&2).unwrap() += 1,
             block(0x2001),
