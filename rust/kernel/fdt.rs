@@ -79,12 +79,17 @@ impl<'a> Fdt<'a> {
         Ok(unsafe { value.cast::<u64>().read_unaligned() })
     }
 
-    /// The child of the root that has this name.
-    pub(crate) fn child(&self, name: &CStr) -> Option<Node> {
+    /// The child of the root that has this name. `ENOENT` if there is none, `EINVAL` if the tree is damaged.
+    pub(crate) fn child(&self, name: &CStr) -> Result<Node> {
         // SAFETY: By the type invariant libfdt stays in bounds.
         let offset =
             unsafe { bindings::fdt_subnode_offset(self.as_ptr(), ROOT.0, name.as_char_ptr()) };
-        (offset >= 0).then_some(Node(offset))
+
+        match offset {
+            0.. => Ok(Node(offset)),
+            _ if offset == -(bindings::FDT_ERR_NOTFOUND as c_int) => Err(ENOENT),
+            _ => Err(EINVAL),
+        }
     }
 
     /// The children of the root.

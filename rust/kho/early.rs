@@ -48,6 +48,9 @@ static FOUND: SetOnce<Found> = SetOnce::new();
 /// boot. Room for more NUMA nodes than any configuration allows.
 const MAX_MAPPING: u64 = 64 << 10;
 
+/// No kernel boots in less scratch than this, in bytes.
+const MIN_SCRATCH: u64 = 1 << 20;
+
 /// Bytes of one scratch description.
 const SCRATCH_LEN: usize = core::mem::size_of::<KhoScratch>();
 
@@ -104,10 +107,14 @@ fn examine(
     if !early::is_ram(scratch, scratch_len) {
         return Err("scratch array is not in RAM");
     }
-    let mut offset = 0;
+    let (mut offset, mut room) = (0, 0u64);
     while offset < scratch_len {
-        check_region(scratch, offset)?;
+        room = room.saturating_add(check_region(scratch, offset)?);
         offset += SCRATCH_LEN as u64;
+    }
+    // It is all that this kernel would have to boot in.
+    if room < MIN_SCRATCH {
+        return Err("scratch regions are too small");
     }
     // As long as memblock knows of no scratch: where it knows of no memory at all, the regions
     // would be all that there is.
@@ -163,14 +170,15 @@ fn parse_region(bytes: &[u8]) -> Option<KhoScratch> {
     KhoScratch::read_from_bytes(bytes).ok()
 }
 
+/// Checks the scratch description at `offset`. Returns the length of the region in bytes.
 #[link_section = ".init.text"]
-fn check_region(array: PhysAddr, offset: u64) -> Result<(), &'static str> {
+fn check_region(array: PhysAddr, offset: u64) -> Result<u64, &'static str> {
     let region = read_region(array, offset)?;
     let start = PhysAddr::new(region.addr);
 
     // On a machine whose memory is all low, the global region is empty.
     if region.size == 0 {
-        return Ok(());
+        return Ok(0);
     }
     if !start.is_aligned(PAGE_SHIFT)
         || !PhysAddr::new(region.size).is_aligned(PAGE_SHIFT)
@@ -181,7 +189,7 @@ fn check_region(array: PhysAddr, offset: u64) -> Result<(), &'static str> {
     if !early::is_ram(start, region.size) {
         return Err("scratch region is not in RAM");
     }
-    Ok(())
+    Ok(region.size)
 }
 
 /// Reads the tree of preserved memory, and lets memblock use what is far from it.

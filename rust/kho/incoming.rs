@@ -35,7 +35,7 @@ pub(super) fn set_enabled(on: bool) {
 }
 
 /// Whether there is a handover to restore from. C counterpart: `is_kho_boot()`.
-pub(super) fn is_kho_boot() -> bool {
+pub(crate) fn is_kho_boot() -> bool {
     BOOTED.load(Acquire)
 }
 

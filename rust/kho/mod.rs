@@ -47,6 +47,7 @@ mod tests;
 pub(crate) use discard::Discard;
 pub(crate) use handed::Handed;
 pub(crate) use incoming::is_enabled;
+pub(crate) use incoming::is_kho_boot;
 pub(crate) use outgoing::Batch;
 pub(crate) use preserved::Preserved;
 pub(crate) use restore::Restorer;

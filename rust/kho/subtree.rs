@@ -102,7 +102,11 @@ fn is_readable(blob: PhysAddr, size: u64) -> bool {
 /// C counterpart: `kho_retrieve_subtree()`.
 pub(crate) fn retrieve_subtree(name: &CStr) -> Result<(PhysAddr, usize)> {
     let root = incoming::root().ok_or(ENOENT)?;
-    let node = root.child(name).ok_or(ENOENT)?;
+    let node = root.child(name).inspect_err(|error| {
+        if *error != ENOENT {
+            pr_err!("KHO: subtree '{name}' cannot be looked for: the device tree is damaged\n");
+        }
+    })?;
     let blob = root.u64(node, BLOB)?;
     let Ok(size) = root.u64(node, BLOB_SIZE) else {
         pr_warn!("KHO: subtree '{}' has no valid size\n", name);
