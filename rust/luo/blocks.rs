@@ -178,6 +178,8 @@ pub(crate) enum Trouble {
     Chain(ChainError),
     /// The chain comes back to this block.
     Cycle(PhysAddr),
+    /// There is a chain, and no entry in it.
+    Empty,
     /// There was not enough memory to look.
     NoMemory,
 }
@@ -188,6 +190,7 @@ impl fmt::Display for Trouble {
             // The error is of a crate-independent module and has the standard trait.
             Self::Chain(err) => core::fmt::Display::fmt(err, f),
             Self::Cycle(block) => write!(f, "chain comes back to block {block}"),
+            Self::Empty => f.write_str("invalid chain: it has no entries"),
             Self::NoMemory => f.write_str("out of memory"),
         }
     }
@@ -278,6 +281,14 @@ impl<T: FromBytes> HandedChain<T> {
             found: self.entries,
             expected,
         }))
+    }
+
+    /// Checks that there is any entry, where an owner without entries has no chain.
+    pub(crate) fn expect_some(self) -> Result<Self, Trouble> {
+        match self.entries {
+            0 => Err(Trouble::Empty),
+            _ => Ok(self),
+        }
     }
 
     /// The entries, in the order in which they were written.

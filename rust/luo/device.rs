@@ -29,13 +29,13 @@ struct Device;
 impl MiscDevice for Device {
     type Ptr = ();
 
-    /// `EBUSY` if someone has the device open.
+    /// `EBUSY` if someone has the device open, `ENOMEM` if there is no memory for what came from the previous
+    /// kernel.
     fn open(_: &File, _: &MiscDeviceRegistration<Self>) -> Result {
         if OPEN.cmpxchg(false, true, Full).is_err() {
             return Err(EBUSY);
         }
-        incoming::read_sessions();
-        Ok(())
+        incoming::read_sessions().inspect_err(|_| OPEN.store(false, Release))
     }
 
     fn release((): (), _: &File) {

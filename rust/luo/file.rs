@@ -10,6 +10,7 @@ use core::mem::size_of;
 
 use kernel::fs::File;
 use kernel::prelude::*;
+use kernel::rbtree::RBTreeNodeReservation;
 use kernel::sync::aref::ARef;
 use kernel::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::kernel::sync::StaticMutex;
 
 use super::blocks::BlockSet;
 use super::blocks::HandedChain;
+use super::blocks::Trouble;
 use super::files::Files;
 use super::files::HasToken;
 use super::flb::FlbHolds;
@@ -41,13 +43,28 @@ static IN_USE: StaticMutex<Index<usize, ()>> = StaticMutex::new(c"luo_files", In
 struct Claim(usize);
 
 impl Claim {
-    /// `EBUSY` if the file is in a session.
+    /// `EBUSY` if the file is in a session, `ENOMEM` without memory.
     fn new(handler: &HandlerRef, file: &File) -> Result<Self> {
+        Self::reserve()?.claim(handler, file)
+    }
+
+    /// Memory for a claim, to be had before there is a file. `ENOMEM` without.
+    fn reserve() -> Result<ClaimMemory> {
+        Ok(ClaimMemory(Index::<usize, ()>::reserve()?))
+    }
+}
+
+/// What a [`Claim`] takes.
+struct ClaimMemory(RBTreeNodeReservation<usize, ()>);
+
+impl ClaimMemory {
+    /// `EBUSY` if the file is in a session.
+    fn claim(self, handler: &HandlerRef, file: &File) -> Result<Claim> {
         let id = handler.id_of(file);
-        match IN_USE.lock().insert(id, ()) {
-            Ok(()) => Ok(Self(id)),
-            Err(error) if error == EEXIST => Err(EBUSY),
-            Err(error) => Err(error),
+
+        match IN_USE.lock().insert_within(self.0, id, ()) {
+            Ok(()) => Ok(Claim(id)),
+            Err(_) => Err(EBUSY),
         }
     }
 }
@@ -276,11 +293,13 @@ impl IncomingFile {
         }
         let data = self.data;
         let handler = self.handler()?;
+        // First: without memory for it nothing has changed, and it can be asked for again.
+        let claim = Claim::reserve()?;
         let restored = handler.retrieve(data);
         // A handler that says that two files are the same breaks its promise; both are handed out,
         // but only one of them can be preserved again before the session is finished.
         let claim = match &restored {
-            Ok(file) => Claim::new(handler, file).ok(),
+            Ok(file) => claim.claim(handler, file).ok(),
             Err(_) => None,
         };
         match restored {
@@ -353,7 +372,8 @@ pub(super) struct IncomingFiles {
 }
 
 impl IncomingFiles {
-    /// Reads what the previous kernel wrote down. On error says why in the log.
+    /// Reads what the previous kernel wrote down. On error says why in the log: `ENOMEM` if it can be tried
+    /// again.
     pub(super) fn read(set: &FileSetSer) -> Result<Self> {
         let (head, count) = (set.files, set.count);
         let mut this = Self {
@@ -368,7 +388,10 @@ impl IncomingFiles {
             .and_then(|chain| chain.expect_total(count))
             .map_err(|trouble| {
                 pr_err!("LUO: files of a session: {}\n", trouble);
-                EINVAL
+                match trouble {
+                    Trouble::NoMemory => ENOMEM,
+                    _ => EINVAL,
+                }
             })?;
 
         // There are as many entries in memory, so that this is not more than can be.

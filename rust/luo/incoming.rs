@@ -40,6 +40,9 @@ pub(super) const SUBTREE: &CStr = c"LUO";
 /// `liveupdate_incoming=panic`.
 static PANIC: AtomicFlag = AtomicFlag::new(false);
 
+/// Sessions by name.
+type Sessions = Index<SessionName, Arc<Incoming>>;
+
 /// The incoming side.
 enum State {
     /// Nothing came in.
@@ -47,7 +50,7 @@ enum State {
     /// Sessions came in that have not been read.
     Unread(HandedChain<SessionSer>),
     /// All sessions that could be read, by name; `true` if there are others.
-    Read(Index<SessionName, Arc<Incoming>>, bool),
+    Read(Sessions, bool),
     /// What came in cannot be read.
     Bad,
 }
@@ -71,6 +74,9 @@ pub(super) fn start() -> u64 {
     let (phys, size) = match kho::retrieve_subtree(SUBTREE) {
         Ok(found) => found,
         Err(error) if error == ENOENT => {
+            if kho::is_kho_boot() {
+                pr_notice!("LUO: nothing in the handover: there are no sessions to retrieve\n");
+            }
             flb::set_absent();
             return 0;
         }
@@ -122,7 +128,8 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     let (number, sessions, flbs) = (head.liveupdate_num, head.sessions_pa, head.flbs_pa);
     let state = match sessions {
         0 => State::Read(Index::new(), false),
-        head => match HandedChain::claim(head) {
+        // Without sessions there is no address.
+        head => match HandedChain::claim(head).and_then(HandedChain::expect_some) {
             Ok(chain) => State::Unread(chain),
             Err(trouble) => {
                 pr_err!("LUO: sessions: {}\n", trouble);
@@ -145,37 +152,46 @@ fn read_head(blob: Handed, size: usize) -> u64 {
     number
 }
 
-/// Reads the sessions, if that has not been done.
-pub(super) fn read_sessions() {
+/// Reads the sessions, if that has not been done. `ENOMEM` if there is no memory for that, when nothing has
+/// changed.
+pub(super) fn read_sessions() -> Result {
     let mut guard = STATE.lock();
 
-    if !matches!(*guard, State::Unread(_)) {
-        return;
-    }
-    let State::Unread(chain) = core::mem::replace(&mut *guard, State::Bad) else {
-        return;
+    let State::Unread(chain) = &*guard else {
+        return Ok(());
     };
-    let mut sessions = Index::new();
-    let mut lost = false;
-
-    for entry in chain.iter() {
-        match read_session(entry) {
-            Ok(session) => {
-                let name = *session.name();
-                if let Err(error) = sessions.insert(name, session) {
-                    pr_err!("LUO: session '{}' cannot be kept: {:?}\n", name, error);
-                    lost = true;
-                }
-            }
-            Err(_) => lost = true,
-        }
-    }
+    let (sessions, lost) = read_chain(chain).inspect_err(|_| {
+        pr_err!("LUO: no memory for the sessions of the previous kernel; they are read when the device is opened again\n");
+    })?;
     if lost {
         pr_err!("LUO: invalid handover: some sessions of the previous kernel cannot be retrieved; their memory stays reserved\n");
         trouble();
     }
-    *guard = State::Read(sessions, lost);
-    chain.free();
+    let before = core::mem::replace(&mut *guard, State::Read(sessions, lost));
+    if let State::Unread(chain) = before {
+        chain.free();
+    }
+    Ok(())
+}
+
+/// All sessions that can be read, and whether there are others. `ENOMEM` is the only error.
+fn read_chain(chain: &HandedChain<SessionSer>) -> Result<(Sessions, bool)> {
+    let mut sessions = Index::new();
+    let mut lost = false;
+
+    for entry in chain.iter() {
+        let kept = read_session(entry).and_then(|session| {
+            let name = *session.name();
+            sessions.insert(name, session).inspect_err(|error| {
+                pr_err!("LUO: session '{}' cannot be kept: {:?}\n", name, error);
+            })
+        });
+        match kept {
+            Err(error) if error == ENOMEM => return Err(error),
+            kept => lost |= kept.is_err(),
+        }
+    }
+    Ok((sessions, lost))
 }
 
 fn read_session(entry: &SessionSer) -> Result<Arc<Incoming>> {

@@ -28,10 +28,28 @@ impl<K: Ord, V> Index<K, V> {
 
     /// Adds a value. `EEXIST` if there is one at `key`, `ENOMEM` without memory.
     pub(super) fn insert(&mut self, key: K, value: V) -> Result {
+        if self.get(&key).is_some() {
+            return Err(EEXIST);
+        }
+        self.insert_within(Self::reserve()?, key, value)
+    }
+
+    /// Memory for one value, to be had before it is known where it goes. `ENOMEM` without.
+    pub(super) fn reserve() -> Result<RBTreeNodeReservation<K, V>> {
+        RBTreeNodeReservation::new(GFP_KERNEL)
+    }
+
+    /// Adds a value for which there is memory. `EEXIST` if there is one at `key`.
+    pub(super) fn insert_within(
+        &mut self,
+        memory: RBTreeNodeReservation<K, V>,
+        key: K,
+        value: V,
+    ) -> Result {
         match self.tree.get_or_insert_with(RBTree::new).entry(key) {
             Entry::Occupied(_) => Err(EEXIST),
             Entry::Vacant(place) => {
-                place.insert(value, RBTreeNodeReservation::new(GFP_KERNEL)?);
+                place.insert(value, memory);
                 Ok(())
             }
         }

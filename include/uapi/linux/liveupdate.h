@@ -31,6 +31,7 @@
  * predecessor handed over. open() fails with
  *
  *  - EBUSY: the device is open already, in this process or another.
+ *  - ENOMEM: no memory for what came from the predecessor; nothing is lost.
  *
  * If what the predecessor handed over cannot be read, then new sessions can be
  * made all the same; retrieving one that may have been lost gives EIO. (A kernel
@@ -224,7 +225,8 @@ struct liveupdate_session_preserve_fd {
  * Return: 0, or -1 with errno
  *
  *  - EMFILE: no descriptor is to be had.
- *  - ENFILE, ENOMEM: no open file is to be had; nothing has changed.
+ *  - ENFILE, ENOMEM, ENOSPC: no open file is to be had, or no memory to read how
+ *    it was preserved; nothing has changed.
  *  - ENOENT: no file in this session has this token, or the session is
  *    finished.
  *  - EAGAIN: the file needs something that is not there yet; nothing has
