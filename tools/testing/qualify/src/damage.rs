@@ -50,6 +50,7 @@ const WORDS: &[&str] = &[
     "beyond",
     "too small",
     "too short",
+    "nothing in the handover",
     "truncated",
     "cycl",
     "loop",

@@ -14,23 +14,15 @@
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define FAULTS		"/sys/kernel/debug/"
 
-/* Whether the log says of each failure who wanted the memory. */
-static inline bool fault_tell(bool who)
-{
-	const char *verbose = who ? "2" : "0";
-
-	return lu_write_text(FAULTS "failslab/verbose", verbose) &&
-	       lu_write_text(FAULTS "fail_page_alloc/verbose", verbose);
-}
-
 /* Makes allocations that may sleep fail too, and without a word in the log. */
 static inline bool fault_set_up(void)
 {
 	return lu_write_text(FAULTS "failslab/ignore-gfp-wait", "N") &&
+	       lu_write_text(FAULTS "failslab/verbose", "0") &&
 	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-wait", "N") &&
 	       lu_write_text(FAULTS "fail_page_alloc/ignore-gfp-highmem", "N") &&
 	       lu_write_text(FAULTS "fail_page_alloc/min-order", "0") &&
-	       fault_tell(false);
+	       lu_write_text(FAULTS "fail_page_alloc/verbose", "0");
 }
 
 /* The allocation number @nth of this thread from now on fails. */

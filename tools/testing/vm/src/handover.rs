@@ -21,6 +21,9 @@ const FILE_COMPATIBLE: usize = 48;
 /// The length in bytes of an address and a length.
 const NOTE: u64 = 16;
 
+/// The same of a scratch region's address and size.
+const SCRATCH_DESCRIPTION: u64 = 16;
+
 /// Where the description of a memfd has that of its table.
 const MEMFD_TABLE: u64 = 32;
 
@@ -290,14 +293,18 @@ impl Handover {
     /// Where the description of a scratch region is: the physical address of its first byte, then its size
     /// in bytes. It is part of the image, and not in its place yet.
     pub fn scratch(&self, debugger: &mut Debugger, index: u64) -> Result<u64> {
-        const DESCRIPTION: u64 = 16;
         let found = self.boot_data(debugger)?;
-        let offset = index * DESCRIPTION;
+        let offset = index * SCRATCH_DESCRIPTION;
         ensure!(
             offset < found.scratch_length,
             "there is no scratch region {index}"
         );
         Ok(found.scratch + offset)
+    }
+
+    /// How many scratch regions there are.
+    pub fn scratch_regions(&self, debugger: &mut Debugger) -> Result<u64> {
+        Ok(self.boot_data(debugger)?.scratch_length / SCRATCH_DESCRIPTION)
     }
 
     /// Changes what tells the next kernel of the handover, as the architecture's boot protocol has it.

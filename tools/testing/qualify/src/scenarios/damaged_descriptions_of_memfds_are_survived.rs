@@ -107,6 +107,26 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| damage_field(handover, debugger, FOLIOS, &u64::MAX.to_le_bytes()),
     },
     Damage {
+        name: "no_folios_of_a_file_that_has_some",
+        act: |handover, debugger| damage_field(handover, debugger, FOLIOS, &0u64.to_le_bytes()),
+    },
+    Damage {
+        name: "fewer_folios_than_the_file_has",
+        act: |handover, debugger| damage_field(handover, debugger, FOLIOS, &1u64.to_le_bytes()),
+    },
+    // The chunk is as it should be for that: nothing but memory itself says no.
+    Damage {
+        name: "table_larger_than_memory",
+        act: |handover, debugger| {
+            const ORDER: u16 = 28;
+            let chunk = handover.first_memfd_chunk(debugger)?;
+
+            debugger.write_physical(chunk + ENTRIES, &(1u64 << (ORDER + 12)).to_le_bytes())?;
+            damage_field(handover, debugger, PAGES_OF_TABLE, &(1u32 << ORDER).to_le_bytes())?;
+            damage_field(handover, debugger, ORDER_OF_TABLE, &ORDER.to_le_bytes())
+        },
+    },
+    Damage {
         name: "table_of_too_many_pages",
         act: |handover, debugger| damage_field(handover, debugger, PAGES_OF_TABLE, &[0xff; 4]),
     },

@@ -57,6 +57,16 @@ fn scratch(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64)
 
 const DAMAGES: &[Damage] = &[
     Damage {
+        name: "no_scratch_at_all",
+        act: |handover, debugger| {
+            for index in 0..handover.scratch_regions(debugger)? {
+                let size = handover.scratch(debugger, index)? + SIZE;
+                debugger.write_physical(size, &0u64.to_le_bytes())?;
+            }
+            Ok(())
+        },
+    },
+    Damage {
         name: "scratch_outside_memory",
         act: |handover, debugger| scratch(handover, debugger, 0, OUTSIDE_MEMORY),
     },

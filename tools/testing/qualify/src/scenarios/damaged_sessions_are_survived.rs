@@ -2,6 +2,7 @@
 
 //! The table of sessions, what leads to it, and their tables of files.
 
+use anyhow::Context;
 use anyhow::Result;
 
 use crate::Need;
@@ -36,10 +37,27 @@ fn run(run: &Run<'_>) -> Result<()> {
     survive(run, "", DAMAGES)
 }
 
+/// The most that a handover tree takes, in bytes: a page.
+const TREE: usize = 4096;
+
+/// How LUO's node begins in a device tree: a token, and its name.
+const NODE: &[u8; 8] = b"\0\0\0\x01LUO\0";
+
 const DAMAGES: &[Damage] = &[
     Damage {
         name: "luo_compatible_string",
         act: |handover, debugger| debugger.write_physical(handover.luo()?, b"luo-x9"),
+    },
+    Damage {
+        name: "luo_node_that_does_not_begin",
+        act: |handover, debugger| {
+            let tree = debugger.read_physical(handover.tree(), TREE)?;
+            let name = tree
+                .windows(NODE.len())
+                .position(|bytes| bytes == NODE)
+                .context("the handover tree has no node of LUO")?;
+            debugger.write_physical(handover.tree() + name as u64, &[0; NODE.len()])
+        },
     },
     Damage {
         name: "luo_blob_truncated",
@@ -73,6 +91,13 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| {
             let first = handover.sessions(debugger)?;
             debugger.write_physical(first + COUNT, &u64::MAX.to_le_bytes())
+        },
+    },
+    Damage {
+        name: "session_block_without_sessions",
+        act: |handover, debugger| {
+            let first = handover.sessions(debugger)?;
+            debugger.write_physical(first + COUNT, &0u64.to_le_bytes())
         },
     },
     Damage {

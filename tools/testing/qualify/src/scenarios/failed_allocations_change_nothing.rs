@@ -13,8 +13,7 @@ use crate::facts::Fact;
 inventory::submit! {
     Scenario::update(
         "failed_allocations_change_nothing",
-        "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before, but \
-            for a file that is being filled after the update: it is lost alone",
+        "Whichever allocation of an ioctl or of the reboot fails, it gives ENOMEM and all is as before",
         run,
     )
     .covers(&["kho-8", "luo-2"])
