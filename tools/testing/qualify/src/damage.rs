@@ -11,10 +11,12 @@ use std::time::Duration;
 use anyhow::Error;
 use anyhow::Result;
 use lu_vm::Debugger;
+use lu_vm::FOLIO;
 use lu_vm::GuestFailure;
 use lu_vm::Handover;
 use lu_vm::LiveUpdate;
 use lu_vm::PAGE;
+use lu_vm::PFN;
 use lu_vm::Program;
 use lu_vm::Structure;
 use lu_vm::Transcript;
@@ -28,11 +30,8 @@ pub const OUTSIDE_MEMORY: u64 = 1 << 46;
 /// Where a block of sessions or files has its count: behind the address of the next block.
 pub const COUNT: u64 = 8;
 
-/// The length in bytes of an entry of a memfd's table.
-const FOLIO: u64 = 16;
-
-/// Which bits of the first word of an entry of a memfd's table are a frame number.
-pub const PFN: u64 = (1 << 52) - 1;
+/// Where a block of files has the name of the first one's handler: behind its header.
+pub const COMPATIBLE: u64 = 16;
 
 /// How long both kernels may take: 4 seconds on an idle machine. One that hangs is not waited for.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -197,7 +196,7 @@ pub fn check_word(seen: &Transcript, word: &Word) -> Result<()> {
         return Err(seen.failure("another file suffered"));
     }
     let is_lost = !other_is_intact || !is_said(seen, DATA_INTACT);
-    if is_lost && word.is_as_good_as_any().is_none() && !names_the_damage(seen) {
+    if is_lost && !word.is_as_good_as_any() && !names_the_damage(seen) {
         return Err(seen.failure("something is lost, and no line of the log says why"));
     }
     Ok(())
@@ -259,7 +258,7 @@ impl Word {
         let new = Some(choose(old))
             .filter(|new| !is_foreign(*new))
             .unwrap_or(OUTSIDE_MEMORY);
-        debugger.write_physical(at, &new.to_le_bytes())?;
+        debugger.write_physical_u64(at, new)?;
         Ok(Self {
             structure: structure.clone(),
             offset,
@@ -268,17 +267,16 @@ impl Word {
         })
     }
 
-    /// What the word says now, if it is something that a sound handover may say as well: what is lost by
-    /// that is lost without a word.
-    fn is_as_good_as_any(&self) -> Option<&'static str> {
+    /// Whether the word says something now that a sound handover may say as well: what is lost by that is
+    /// lost without a word.
+    fn is_as_good_as_any(&self) -> bool {
         match (self.structure.name.as_str(), self.offset) {
-            ("LUO's root", 16) if self.new == 0 => Some("there are no sessions"),
-            ("session", ..64) => Some("the session has another name"),
-            ("file", 56) => Some("the file has another token"),
-            ("memfd's table", at) if at.is_multiple_of(FOLIO) && self.makes_a_hole() => {
-                Some("there is a hole in the file")
-            }
-            _ => None,
+            // No sessions at all.
+            ("LUO's root", 16) => self.new == 0,
+            // Another name, another token.
+            ("session", ..64) | ("file", 56) => true,
+            ("memfd's table", at) => at.is_multiple_of(FOLIO) && self.makes_a_hole(),
+            _ => false,
         }
     }
 
@@ -372,7 +370,7 @@ mod tests {
             ("memfd's table", 32, 0),
             ("memfd's table", 32, 1 << 52 | 7),
         ] {
-            assert!(silent(name, offset, new).is_some(), "{name}, byte {offset}");
+            assert!(silent(name, offset, new), "{name}, byte {offset}");
         }
         for (name, offset, new) in [
             ("LUO's root", 16, PAGE),
@@ -383,7 +381,7 @@ mod tests {
             ("memfd's table", 40, 0),
             ("memfd's table", 32, 8),
         ] {
-            assert!(silent(name, offset, new).is_none(), "{name}, byte {offset}");
+            assert!(!silent(name, offset, new), "{name}, byte {offset}");
         }
     }
 }

@@ -11,6 +11,7 @@ use anyhow::ensure;
 use lu_vm::Arch;
 use lu_vm::Debugger;
 use lu_vm::Vm;
+use lu_vm::run_debugged;
 use rand::RngCore;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -97,15 +98,8 @@ pub fn comes_through(run: &Run<'_>, parts: &[Part]) -> Result<()> {
         }
     }
 
-    let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
-    let socket = sockets.path().join("gdb");
-    let mut vm = update.boot()?.debugger(&socket).start()?;
     let seed = reserved.then_some(run.seed());
-    if let Err(error) = see_it_through(&mut vm, &socket, seed) {
-        return Err(vm.explain(error));
-    }
-    let seen = vm.finish()?;
-    update.verify(&seen)
+    run_debugged(&update, |vm, socket| see_it_through(vm, socket, seed)).map(drop)
 }
 
 /// Waits for both kernels to have done their part, and deals with [`REGIONS`] if there is a seed for them.

@@ -151,6 +151,11 @@ impl Debugger {
         Ok(u64::from_le_bytes(bytes.as_slice().try_into()?))
     }
 
+    /// Writes a number in the processor's byte order.
+    pub fn write_physical_u64(&mut self, address: u64, value: u64) -> Result<()> {
+        self.write_physical(address, &value.to_le_bytes())
+    }
+
     /// Writes memory at a physical address, and reads it back to be sure.
     pub fn write_physical(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
         self.physical_mode(true)?;

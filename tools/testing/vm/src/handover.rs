@@ -32,10 +32,11 @@ const BLOCK: u64 = 16;
 const SESSION: u64 = 80;
 const FILE: u64 = 64;
 
-/// The length in bytes of an entry of a memfd's table, and where it has its frame number: in the lowest
-/// bits of its first word.
-const FOLIO: u64 = 16;
-const PFN: u64 = (1 << 52) - 1;
+/// The length in bytes of an entry of a memfd's table.
+pub const FOLIO: u64 = 16;
+
+/// Which bits of the first word of such an entry are a frame number.
+pub const PFN: u64 = (1 << 52) - 1;
 
 /// The first bytes of a flattened device tree.
 const FDT_MAGIC: u32 = 0xd00d_feed;
@@ -433,6 +434,14 @@ impl Handover {
         self.address
     }
 
+    /// The physical address of some bytes in it.
+    pub fn find_in_tree(&self, wanted: &[u8]) -> Result<u64> {
+        let mut windows = self.tree.windows(wanted.len());
+        let offset = windows.position(|bytes| bytes == wanted);
+        let offset = offset.with_context(|| format!("the handover tree has no {wanted:x?}"))?;
+        Ok(self.address + offset as u64)
+    }
+
     /// The block of the first session's files.
     pub fn first_files(&self, debugger: &mut Debugger) -> Result<u64> {
         Ok(self.session(debugger, 0)?.files)
@@ -455,6 +464,11 @@ impl Handover {
     /// Where this file keeps the address of its data.
     pub fn first_file_data_field(&self, debugger: &mut Debugger) -> Result<u64> {
         Ok(self.first_file(debugger)? + FILE_COMPATIBLE as u64)
+    }
+
+    /// What it is described by, if it is a memfd.
+    pub fn first_memfd(&self, debugger: &mut Debugger) -> Result<u64> {
+        Ok(self.session(debugger, 0)?.memfd)
     }
 
     /// The first chunk of the addresses of that table.

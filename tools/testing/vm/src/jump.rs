@@ -27,10 +27,19 @@ pub fn run_at_jump<A>(test: &LiveUpdate, act: A) -> Result<Transcript>
 where
     A: FnOnce(&Handover, &mut Debugger) -> Result<()>,
 {
+    run_debugged(test, |vm, socket| act_at_jump(vm, socket, act))
+}
+
+/// Runs a test, with `act` called as soon as QEMU is started, and the path of the socket that a [`Debugger`]
+/// connects to. An error of `act` comes with what the guest has said.
+pub fn run_debugged<A>(test: &LiveUpdate, act: A) -> Result<Transcript>
+where
+    A: FnOnce(&mut Vm, &Path) -> Result<()>,
+{
     let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
     let socket = sockets.path().join("gdb");
     let mut vm = test.boot()?.debugger(&socket).start()?;
-    if let Err(error) = act_at_jump(&mut vm, &socket, act) {
+    if let Err(error) = act(&mut vm, &socket) {
         return Err(vm.explain(error));
     }
     let seen = vm.finish()?;

@@ -296,7 +296,7 @@ fn damaged_table_outside_memory() -> TestResult {
         "damaged_table_outside_memory",
         |handover, _, debugger| {
             let field = handover.flb_field(debugger, "pci")?;
-            debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(field, OUTSIDE_MEMORY)
         },
         "the table of preserved devices",
         [Fate::Ordinary; 2],
@@ -308,9 +308,7 @@ fn damaged_table_outside_memory() -> TestResult {
 fn damaged_table_whose_chain_is_outside_memory() -> TestResult {
     damage(
         "damaged_table_whose_chain_is_outside_memory",
-        |_, table, debugger| {
-            debugger.write_physical(table.first_block_field(), &OUTSIDE_MEMORY.to_le_bytes())
-        },
+        |_, table, debugger| debugger.write_physical_u64(table.first_block_field(), OUTSIDE_MEMORY),
         "cannot be read",
         [Fate::Ordinary; 2],
     )
@@ -323,7 +321,7 @@ fn damaged_table_whose_chain_is_not_preserved() -> TestResult {
         "damaged_table_whose_chain_is_not_preserved",
         |_, table, debugger| {
             // Where every PC has its kernel, or something before it.
-            debugger.write_physical(table.first_block_field(), &0x100_0000u64.to_le_bytes())
+            debugger.write_physical_u64(table.first_block_field(), 0x100_0000)
         },
         "cannot be read",
         [Fate::Ordinary; 2],
@@ -340,7 +338,7 @@ fn running_devices_that_nobody_knows_and_cannot_be_reset_get_no_driver() -> Test
     let seen = update_with(name, devices, |handover, debugger| {
         let table = PciTable::read(handover, debugger)?;
         make_running(&table, debugger)?;
-        debugger.write_physical(table.first_block_field(), &OUTSIDE_MEMORY.to_le_bytes())
+        debugger.write_physical_u64(table.first_block_field(), OUTSIDE_MEMORY)
     })?;
     let devices = preserved(&seen)?;
     let check = || {
@@ -367,9 +365,7 @@ fn running_devices_that_nobody_knows_and_cannot_be_reset_get_no_driver() -> Test
 fn damaged_table_whose_chain_is_a_circle() -> TestResult {
     damage(
         "damaged_table_whose_chain_is_a_circle",
-        |_, table, debugger| {
-            debugger.write_physical(table.first_block, &table.first_block.to_le_bytes())
-        },
+        |_, table, debugger| debugger.write_physical_u64(table.first_block, table.first_block),
         "cannot be read",
         [Fate::Ordinary; 2],
     )
@@ -380,9 +376,7 @@ fn damaged_table_whose_chain_is_a_circle() -> TestResult {
 fn damaged_table_with_an_absurd_count() -> TestResult {
     damage(
         "damaged_table_with_an_absurd_count",
-        |_, table, debugger| {
-            debugger.write_physical(table.first_block + COUNT, &u64::MAX.to_le_bytes())
-        },
+        |_, table, debugger| debugger.write_physical_u64(table.first_block + COUNT, u64::MAX),
         "cannot be read",
         [Fate::Ordinary; 2],
     )
@@ -516,7 +510,7 @@ fn damaged_file_outside_memory() -> TestResult {
     let name = "damaged_file_outside_memory";
     let seen = update_with(name, apart(), |handover, debugger| {
         let field = handover.first_file_data_field(debugger)?;
-        debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+        debugger.write_physical_u64(field, OUTSIDE_MEMORY)
     })?;
     let devices = preserved_in_order(&seen)?;
     let check = || {

@@ -8,12 +8,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
 use anyhow::Result;
 use lu_vm::Arch;
 use lu_vm::Debugger;
 use lu_vm::Vm;
 use lu_vm::places;
+use lu_vm::run_debugged;
 
 use crate::Need;
 use crate::Run;
@@ -48,14 +48,7 @@ fn run(run: &Run<'_>) -> Result<()> {
         .update("kexec_abort")
         .cmdline("nokaslr")
         .ktap_after_update(CASES);
-    let sockets = tempfile::tempdir().context("creating a directory for the debugger's socket")?;
-    let socket = sockets.path().join("gdb");
-    let mut vm = update.boot()?.debugger(&socket).start()?;
-    if let Err(error) = fail_each_freeze(&mut vm, &socket, freeze) {
-        return Err(vm.explain(error));
-    }
-    let seen = vm.finish()?;
-    update.verify(&seen)
+    run_debugged(&update, |vm, socket| fail_each_freeze(vm, socket, freeze)).map(drop)
 }
 
 /// Has the freeze of the first file fail in the first round, that of the second one in the next, and so on.

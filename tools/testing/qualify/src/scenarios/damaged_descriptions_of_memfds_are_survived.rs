@@ -4,28 +4,24 @@
 
 use anyhow::Result;
 use lu_vm::Debugger;
+use lu_vm::FOLIO;
 use lu_vm::Handover;
 use lu_vm::PAGE;
+use lu_vm::PFN;
 
 use crate::Need;
 use crate::Run;
 use crate::Scenario;
 use crate::Side;
 use crate::Signs;
+use crate::damage::COMPATIBLE;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
-use crate::damage::PFN;
 use crate::damage::lose_one_file;
 use crate::facts::Fact;
 
-/// Where a block has the name of its first file's handler: behind its header.
-const COMPATIBLE: u64 = 16;
-
 /// Where a chunk has the addresses of a table's pages: behind that of the next chunk.
 const ENTRIES: u64 = 8;
-
-/// Bytes of an entry of a memfd's table.
-const ENTRY: u64 = 16;
 
 /// Where the description of a memfd has these: bytes from its start.
 const POSITION: u64 = 0;
@@ -57,9 +53,9 @@ fn run(run: &Run<'_>) -> Result<()> {
 /// Makes an entry of the memfd's table say that its page is another one. The pages before it are the file's
 /// by then, those behind it are not yet.
 fn damage_page(handover: &Handover, debugger: &mut Debugger, entry: u64, pfn: u64) -> Result<()> {
-    let field = handover.first_memfd_table(debugger)? + entry * ENTRY;
+    let field = handover.first_memfd_table(debugger)? + entry * FOLIO;
     let flags = debugger.read_physical_u64(field)? & !PFN;
-    debugger.write_physical(field, &(flags | pfn).to_le_bytes())
+    debugger.write_physical_u64(field, flags | pfn)
 }
 
 /// Overwrites a field of what describes the first file.
@@ -69,8 +65,7 @@ fn damage_field(
     field: u64,
     value: &[u8],
 ) -> Result<()> {
-    let data = handover.first_file_data_field(debugger)?;
-    let memfd = debugger.read_physical_u64(data)?;
+    let memfd = handover.first_memfd(debugger)?;
     debugger.write_physical(memfd + field, value)
 }
 
@@ -121,7 +116,7 @@ const DAMAGES: &[Damage] = &[
             const ORDER: u16 = 28;
             let chunk = handover.first_memfd_chunk(debugger)?;
 
-            debugger.write_physical(chunk + ENTRIES, &(1u64 << (ORDER + 12)).to_le_bytes())?;
+            debugger.write_physical_u64(chunk + ENTRIES, 1u64 << (ORDER + 12))?;
             damage_field(handover, debugger, PAGES_OF_TABLE, &(1u32 << ORDER).to_le_bytes())?;
             damage_field(handover, debugger, ORDER_OF_TABLE, &ORDER.to_le_bytes())
         },
@@ -138,21 +133,21 @@ const DAMAGES: &[Damage] = &[
         name: "table_whose_chunks_are_cyclic",
         act: |handover, debugger| {
             let chunk = handover.first_memfd_chunk(debugger)?;
-            debugger.write_physical(chunk, &chunk.to_le_bytes())
+            debugger.write_physical_u64(chunk, chunk)
         },
     },
     Damage {
         name: "table_outside_memory",
         act: |handover, debugger| {
             let chunk = handover.first_memfd_chunk(debugger)?;
-            debugger.write_physical(chunk + ENTRIES, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(chunk + ENTRIES, OUTSIDE_MEMORY)
         },
     },
     Damage {
         name: "file_data_outside_memory",
         act: |handover, debugger| {
             let field = handover.first_file_data_field(debugger)?;
-            debugger.write_physical(field, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(field, OUTSIDE_MEMORY)
         },
     },
     Damage {

@@ -38,7 +38,7 @@ fn run(run: &Run<'_>) -> Result<()> {
     let update = update(run, "", REGION).splats(splats);
     let seen = run_at_jump(&update, |handover, debugger| {
         let value = handover.property("memblock", "preserved-data")?;
-        debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+        debugger.write_physical_u64(value.address, OUTSIDE_MEMORY)
     })?;
     for text in ["subtree 'memblock'", "# the data is intact", "# a new session works"] {
         shows(&seen, text, &format!("the second kernel does not say {text:?}"))?;

@@ -52,7 +52,7 @@ fn run(run: &Run<'_>) -> Result<()> {
 /// Overwrites a field of the first scratch region, which is low memory.
 fn scratch(handover: &Handover, debugger: &mut Debugger, field: u64, value: u64) -> Result<()> {
     let at = handover.scratch(debugger, 0)? + field;
-    debugger.write_physical(at, &value.to_le_bytes())
+    debugger.write_physical_u64(at, value)
 }
 
 const DAMAGES: &[Damage] = &[
@@ -61,7 +61,7 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| {
             for index in 0..handover.scratch_regions(debugger)? {
                 let size = handover.scratch(debugger, index)? + SIZE;
-                debugger.write_physical(size, &0u64.to_le_bytes())?;
+                debugger.write_physical_u64(size, 0)?;
             }
             Ok(())
         },
@@ -83,7 +83,7 @@ const DAMAGES: &[Damage] = &[
         act: |handover, debugger| {
             let at = handover.scratch(debugger, 0)?;
             let address = debugger.read_physical_u64(at)?;
-            debugger.write_physical(at, &(address + 8).to_le_bytes())
+            debugger.write_physical_u64(at, address + 8)
         },
     },
     Damage {

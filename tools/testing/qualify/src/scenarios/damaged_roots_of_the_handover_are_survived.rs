@@ -63,7 +63,7 @@ fn damage_map(
 ) -> Result<()> {
     let map = handover.memory_map(debugger)?;
     let slot = map.get(node).context("the memory map has too few levels")?;
-    debugger.write_physical(*slot, &value.to_le_bytes())
+    debugger.write_physical_u64(*slot, value)
 }
 
 const DAMAGES: &[Damage] = &[
@@ -78,7 +78,7 @@ const DAMAGES: &[Damage] = &[
         name: "memory_map_outside_memory",
         act: |handover, debugger| {
             let value = handover.property("", "preserved-memory-map")?;
-            debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(value.address, OUTSIDE_MEMORY)
         },
     },
     Damage {

@@ -2,7 +2,6 @@
 
 //! The table of sessions, what leads to it, and their tables of files.
 
-use anyhow::Context;
 use anyhow::Result;
 
 use crate::Need;
@@ -10,6 +9,7 @@ use crate::Run;
 use crate::Scenario;
 use crate::Side;
 use crate::Signs;
+use crate::damage::COMPATIBLE;
 use crate::damage::COUNT;
 use crate::damage::Damage;
 use crate::damage::OUTSIDE_MEMORY;
@@ -18,9 +18,6 @@ use crate::facts::Fact;
 
 /// Where the first block has the name of its first session: behind its header.
 const NAME: u64 = 16;
-
-/// Where a block has the name of its first file's handler.
-const COMPATIBLE: u64 = 16;
 
 inventory::submit! {
     Scenario::update(
@@ -37,9 +34,6 @@ fn run(run: &Run<'_>) -> Result<()> {
     survive(run, "", DAMAGES)
 }
 
-/// The most that a handover tree takes, in bytes: a page.
-const TREE: usize = 4096;
-
 /// How LUO's node begins in a device tree: a token, and its name.
 const NODE: &[u8; 8] = b"\0\0\0\x01LUO\0";
 
@@ -51,53 +45,48 @@ const DAMAGES: &[Damage] = &[
     Damage {
         name: "luo_node_that_does_not_begin",
         act: |handover, debugger| {
-            let tree = debugger.read_physical(handover.tree(), TREE)?;
-            let name = tree
-                .windows(NODE.len())
-                .position(|bytes| bytes == NODE)
-                .context("the handover tree has no node of LUO")?;
-            debugger.write_physical(handover.tree() + name as u64, &[0; NODE.len()])
+            debugger.write_physical(handover.find_in_tree(NODE)?, &[0; NODE.len()])
         },
     },
     Damage {
         name: "luo_blob_truncated",
         act: |handover, debugger| {
             let value = handover.property("LUO", "blob-size")?;
-            debugger.write_physical(value.address, &8u64.to_le_bytes())
+            debugger.write_physical_u64(value.address, 8)
         },
     },
     Damage {
         name: "luo_blob_outside_memory",
         act: |handover, debugger| {
             let value = handover.property("LUO", "preserved-data")?;
-            debugger.write_physical(value.address, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(value.address, OUTSIDE_MEMORY)
         },
     },
     Damage {
         name: "session_chain_cyclic",
         act: |handover, debugger| {
             let first = handover.sessions(debugger)?;
-            debugger.write_physical(first, &first.to_le_bytes())
+            debugger.write_physical_u64(first, first)
         },
     },
     Damage {
         name: "session_chain_outside_memory",
         act: |handover, debugger| {
-            debugger.write_physical(handover.sessions_field()?, &OUTSIDE_MEMORY.to_le_bytes())
+            debugger.write_physical_u64(handover.sessions_field()?, OUTSIDE_MEMORY)
         },
     },
     Damage {
         name: "session_count_absurd",
         act: |handover, debugger| {
             let first = handover.sessions(debugger)?;
-            debugger.write_physical(first + COUNT, &u64::MAX.to_le_bytes())
+            debugger.write_physical_u64(first + COUNT, u64::MAX)
         },
     },
     Damage {
         name: "session_block_without_sessions",
         act: |handover, debugger| {
             let first = handover.sessions(debugger)?;
-            debugger.write_physical(first + COUNT, &0u64.to_le_bytes())
+            debugger.write_physical_u64(first + COUNT, 0)
         },
     },
     Damage {
@@ -111,14 +100,14 @@ const DAMAGES: &[Damage] = &[
         name: "file_chain_cyclic",
         act: |handover, debugger| {
             let files = handover.first_files(debugger)?;
-            debugger.write_physical(files, &files.to_le_bytes())
+            debugger.write_physical_u64(files, files)
         },
     },
     Damage {
         name: "file_count_absurd",
         act: |handover, debugger| {
             let files = handover.first_files(debugger)?;
-            debugger.write_physical(files + COUNT, &u64::MAX.to_le_bytes())
+            debugger.write_physical_u64(files + COUNT, u64::MAX)
         },
     },
     // As many as fit, but not as many as the session has.
@@ -126,7 +115,7 @@ const DAMAGES: &[Damage] = &[
         name: "file_count_that_is_not_the_session_s",
         act: |handover, debugger| {
             let files = handover.first_files(debugger)?;
-            debugger.write_physical(files + COUNT, &2u64.to_le_bytes())
+            debugger.write_physical_u64(files + COUNT, 2)
         },
     },
     Damage {
