@@ -73,7 +73,7 @@ impl<'a> Area<'a> {
 /// One reference to each of the first `taken` belongs to this object.
 pub(crate) struct NewArea {
     area: NonNull<bindings::vm_struct>,
-    array: NonNull<*mut bindings::page>,
+    array: Array,
     len: usize,
     taken: usize,
 }
@@ -91,14 +91,13 @@ impl NewArea {
     ) -> Result<Self> {
         // SAFETY: No preconditions.
         let array = NonNull::new(unsafe { bindings::lu_page_array_alloc(pages) }).ok_or(ENOMEM)?;
-        // What follows frees the array where it fails.
         let array = Array(array);
         let shift = PAGE_SHIFT + order;
 
         let mut len = 0;
         for frame in frames.take(pages) {
             // SAFETY: There is room for `pages`.
-            unsafe { array.0.as_ptr().add(len).write(direct_map::page_of(frame)) };
+            unsafe { array.as_ptr().add(len).write(direct_map::page_of(frame)) };
             len += 1;
         }
         if len != pages || pages == 0 {
@@ -110,7 +109,7 @@ impl NewArea {
         // INVARIANT: The area is new, the array is full, and nothing was taken.
         let this = Self {
             area,
-            array: array.into_raw(),
+            array,
             len,
             taken: 0,
         };
@@ -167,7 +166,6 @@ impl Drop for NewArea {
             // SAFETY: By the type invariant the slot has a page of order 0 with a reference to put.
             unsafe { bindings::lu_folio_put((*self.array.as_ptr().add(index)).cast()) };
         }
-        drop(Array(self.array));
     }
 }
 
@@ -175,10 +173,8 @@ impl Drop for NewArea {
 struct Array(NonNull<*mut bindings::page>);
 
 impl Array {
-    fn into_raw(self) -> NonNull<*mut bindings::page> {
-        let raw = self.0;
-        mem::forget(self);
-        raw
+    fn as_ptr(&self) -> *mut *mut bindings::page {
+        self.0.as_ptr()
     }
 }
 

@@ -88,12 +88,12 @@ impl Format for ExtentSer {
         Ok(())
     }
 
-    /// Validates every one of them.
     fn check_empty(_: &Checked) -> Result {
         // It is all hole.
         Ok(())
     }
 
+    /// Validates every one of them.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize> {
         let mut pages = 0;
 

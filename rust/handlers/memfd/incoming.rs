@@ -56,15 +56,9 @@ pub(super) fn discard<F: Format>(data: u64) {
 
     // What else goes wrong has been logged, and there is nobody to return it to.
     if let Ok(descriptor) = claim(data, &mut restorer) {
-        let unread = match Memfd::<F>::open(descriptor.bytes(), &mut restorer) {
-            Err(error) => error == ENOMEM,
-            Ok(memfd) => {
-                drop(memfd);
-                false
-            }
-        };
+        let discarded = Memfd::<F>::open(descriptor.bytes(), &mut restorer).map(drop);
 
-        if unread {
+        if matches!(discarded, Err(error) if error == ENOMEM) {
             discard_apart::<F>(descriptor.bytes(), &mut restorer);
         }
         restorer.free(descriptor);
