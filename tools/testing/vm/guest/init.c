@@ -10,6 +10,9 @@
  * it came with, which the kernel keeps if told to by "retain_initrd", and how
  * many updates there were, as "lu_done=" at the end of the command line.
  *
+ * "lu_look=after" leaves the search for leaks to the second kernel, where the
+ * first one does over and over what has been looked at elsewhere.
+ *
  * What the program prints goes to the kernel's log a line at a time. The
  * console then shows each line in one piece and in the right order among the
  * kernel's own, where a serial port shared by both mixes them up.
@@ -37,6 +40,7 @@
 #define UPDATES		"lu_updates="
 #define UPDATES_DONE	" lu_done="
 #define RETAINED_INITRD	"/sys/firmware/initrd"
+#define LOOK_AFTER	"lu_look=after"
 
 /* What a kernel says that knows of the one before it. */
 #define PREDECESSOR	"exec from: "
@@ -324,7 +328,7 @@ static void run_once(const char *cmdline)
 	failed = kernel >= 0 ? load_next_kernel(kernel, cmdline) : NULL;
 	if (failed)
 		give_up(failed);
-	pass_stage(stage, true);
+	pass_stage(stage, second || !strstr(cmdline, LOOK_AFTER));
 	reboot(kernel >= 0 ? RB_KEXEC : RB_AUTOBOOT);
 	give_up("reboot");
 }
