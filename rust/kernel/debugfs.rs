@@ -63,7 +63,8 @@ impl BinaryWriter for Blob {
             // SAFETY: `chunk` has room for as much. The function reads from anywhere, and says if it cannot:
             // who has the memory now may have had it taken out of the direct map.
             if unsafe { bindings::copy_from_kernel_nofault(to, from.cast(), len) } != 0 {
-                return Err(EFAULT);
+                // Whoever asks for the rest gets the error.
+                return if copied == 0 { Err(EFAULT) } else { Ok(copied) };
             }
             writer.write_slice(chunk.get(..len).unwrap_or_default())?;
             *offset += len as file::Offset;

@@ -256,14 +256,37 @@ pub(crate) fn read(area: &KhoVmalloc, restorer: &mut Restorer) -> Result<Readabl
     Ok(Readable::Page(page))
 }
 
-/// Has `look` see the blocks of an area, one after the other, and frees all of it: for who has no memory to
-/// see them together. Parts are whole pages, in order.
+/// Has `look` see the blocks of an area, one after the other: for who has no memory to see them together. Parts
+/// are whole pages, in order. Nothing changes.
 ///
-/// The same errors as of [`read`], but for `ENOMEM`; what was not seen then stays as it is.
+/// The same errors as of [`read`], but for `ENOMEM`.
+pub(crate) fn see_apart(
+    area: &KhoVmalloc,
+    restorer: &mut Restorer,
+    mut look: impl FnMut(&[u8]),
+) -> Result {
+    for_each_part(area, restorer, |part, _| look(part.bytes()))
+}
+
+/// The same, and frees all of it. After an error, what was not seen stays as it is.
 pub(crate) fn take_apart(
     area: &KhoVmalloc,
     restorer: &mut Restorer,
     mut look: impl FnMut(&[u8], &mut Restorer),
+) -> Result {
+    for_each_part(area, restorer, |part, restorer| {
+        look(part.bytes(), restorer);
+        restorer.free(part);
+    })?;
+    free_chunks(area.first, restorer);
+    Ok(())
+}
+
+/// Claims the blocks of an area for `take`, one after the other.
+fn for_each_part(
+    area: &KhoVmalloc,
+    restorer: &mut Restorer,
+    mut take: impl FnMut(Handed, &mut Restorer),
 ) -> Result {
     // Chunks are read while blocks are freed.
     let mut reader = Restorer::new();
@@ -277,12 +300,10 @@ pub(crate) fn take_apart(
             let part = restorer.claim(next.phys().ok_or(EINVAL)?)?;
             let pages = part.bytes().len().div_ceil(PAGE_SIZE) as u64;
 
-            look(part.bytes(), restorer);
-            restorer.free(part);
+            take(part, restorer);
             next = next.checked_add(pages).ok_or(EINVAL)?;
         }
     }
-    free_chunks(area.first, restorer);
     Ok(())
 }
 

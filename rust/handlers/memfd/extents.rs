@@ -104,16 +104,11 @@ impl Format for ExtentSer {
         Ok(pages)
     }
 
-    fn discard(entries: &[Self], taken: Progress, pages: u64, restorer: &mut Restorer) -> u64 {
-        let named = named_pages(entries);
+    fn named_pages(entries: &[Self]) -> u64 {
+        named_pages(entries)
+    }
 
-        if named > pages {
-            // Some of it is somebody else's, and nobody knows which: it stays as it is.
-            pr_warn!(
-                "memfd: a table names {named} pages of a file of {pages}: they stay reserved until the next boot\n"
-            );
-            return 0;
-        }
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
         let mut discard = restorer.discard();
         let mut missing = 0;
         let mut skip = taken.pages;

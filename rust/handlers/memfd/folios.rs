@@ -77,7 +77,12 @@ impl Format for FolioSer {
         Ok(entries.len())
     }
 
-    fn discard(entries: &[Self], taken: Progress, _: u64, restorer: &mut Restorer) -> u64 {
+    fn named_pages(_: &[Self]) -> u64 {
+        // An entry does not say how long it is.
+        0
+    }
+
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64 {
         let mut discard = restorer.discard();
         let mut missing = 0;
 

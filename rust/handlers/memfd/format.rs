@@ -47,9 +47,13 @@ pub(super) trait Format:
     /// The number of pages that `entries` name at least.
     fn expected(entries: &[Self], checked: &Checked) -> Result<usize>;
 
-    /// Frees what `entries`, which the previous kernel wrote of a file of so many `pages`, name, but for what
-    /// is `taken`. Returns how many of them name what was not preserved.
-    fn discard(entries: &[Self], taken: Progress, pages: u64, restorer: &mut Restorer) -> u64;
+    /// How many pages `entries` say that they name, sound or not, where that can be known from them. More than
+    /// the file has are somebody else's.
+    fn named_pages(entries: &[Self]) -> u64;
+
+    /// Frees what `entries`, which the previous kernel wrote, name, but for what is `taken`. Returns how many of
+    /// them name what was not preserved.
+    fn discard(entries: &[Self], taken: Progress, restorer: &mut Restorer) -> u64;
 }
 
 /// `liveupdate_memfd=extents`.

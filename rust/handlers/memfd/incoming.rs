@@ -73,25 +73,74 @@ fn discard_apart<F: Format>(descriptor: &[u8], restorer: &mut Restorer) {
     };
     let checked: Result<Checked, _> = Checked::check(&ser);
     let pages = checked.map_or(u64::MAX, |checked| checked.pages());
-    let mut left = usize::try_from(ser.nr_folios).unwrap_or(usize::MAX);
     let mut missing = 0;
-    // No entry lies in two pages.
-    const { assert!(PAGE_SIZE.is_multiple_of(size_of::<F>())) };
 
     let table = ser.folios;
-    let seen = kho::vmalloc::take_apart(&table, restorer, |part, restorer| {
-        let count = left.min(part.len() / size_of::<F>());
+    let done = names_only_its_own::<F>(&ser, pages, restorer).and_then(|own| {
+        let mut parts = Parts::of(&ser);
 
-        if let Ok((entries, _)) = <[F]>::ref_from_prefix_with_elems(part, count) {
-            missing += F::discard(entries, Progress::default(), pages, restorer);
-        }
-        left -= count;
+        kho::vmalloc::take_apart(&table, restorer, |part, restorer| {
+            if own {
+                missing += F::discard(parts.next(part), Progress::default(), restorer);
+            }
+        })
     });
     if missing != 0 {
         complain(missing);
     }
-    if let Err(error) = seen {
+    if let Err(error) = done {
         pr_err!("memfd: the table of a memfd cannot be read to its end: {error:?}; what it lists stays reserved\n");
+    }
+}
+
+/// [`may_free`] of a table that is seen part by part.
+fn names_only_its_own<F: Format>(
+    ser: &MemfdSer,
+    pages: u64,
+    restorer: &mut Restorer,
+) -> Result<bool> {
+    let table = ser.folios;
+    let mut parts = Parts::of(ser);
+    let mut named = 0u64;
+
+    kho::vmalloc::see_apart(&table, restorer, |part| {
+        named = named.saturating_add(F::named_pages(parts.next(part)));
+    })?;
+    Ok(may_free(named, pages))
+}
+
+/// Whether what a table lists can be freed, that names so many pages of a file of `pages`. Where they are more,
+/// some are somebody else's, and nobody knows which: all stay as they are.
+fn may_free(named: u64, pages: u64) -> bool {
+    if named > pages {
+        pr_warn!(
+            "memfd: a table names {named} pages of a file of {pages}: they stay reserved until the next boot\n"
+        );
+    }
+    named <= pages
+}
+
+/// The entries of a table that comes in parts.
+struct Parts {
+    /// Entries in parts that have not come yet.
+    left: usize,
+}
+
+impl Parts {
+    fn of(ser: &MemfdSer) -> Self {
+        Self {
+            left: usize::try_from(ser.nr_folios).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The entries in the next part, which consists of whole pages.
+    fn next<'a, F: Format>(&mut self, part: &'a [u8]) -> &'a [F] {
+        // No entry lies in two pages.
+        const { assert!(PAGE_SIZE.is_multiple_of(size_of::<F>())) };
+        let count = self.left.min(part.len() / size_of::<F>());
+
+        self.left -= count;
+        first_entries(part, count)
     }
 }
 
@@ -344,11 +393,14 @@ impl<'a, F: Format> Contents<'a, F> {
 
 /// The first `count` entries of a table.
 fn entries_of<F: Format>(table: &Option<Readable>, count: usize) -> &[F] {
-    let bytes = table.as_deref().unwrap_or(&[]);
+    first_entries(table.as_deref().unwrap_or(&[]), count)
+}
 
+/// The first `count` entries in memory that has room for as many.
+fn first_entries<F: Format>(bytes: &[u8], count: usize) -> &[F] {
     match <[F]>::ref_from_prefix_with_elems(bytes, count) {
         Ok((entries, _)) => entries,
-        // `open` has made sure that they fit, and bytes have any alignment.
+        // Bytes have any alignment.
         Err(_) => &[],
     }
 }
@@ -356,7 +408,11 @@ fn entries_of<F: Format>(table: &Option<Readable>, count: usize) -> &[F] {
 impl<F: Format> Drop for Contents<'_, F> {
     fn drop(&mut self) {
         let entries = entries_of::<F>(&self.table, self.count);
-        let missing = F::discard(entries, self.taken, self.pages, self.restorer);
+        let missing = if may_free(F::named_pages(entries), self.pages) {
+            F::discard(entries, self.taken, self.restorer)
+        } else {
+            0
+        };
 
         if let Some(table) = self.table.take() {
             table.free(self.restorer);
