@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define MANY_SESSIONS	1000
 

@@ -8,7 +8,7 @@
  */
 
 #include "faults.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 #include "../../vm/guest/next_kernel.h"
 
 #include <linux/reboot.h>
@@ -30,9 +30,6 @@ enum { WANTED = 1, OTHER, UNWANTED, TOKENS };
 
 /* The pages of a session's files, in KiB, which it keeps from the kernel. */
 #define SESSION_KIB	((long)((TOKENS - WANTED) * LARGE_SIZE >> 10))
-
-/* Seconds that a test may take, on a machine that has other things to do. */
-#define SLOWEST		300
 
 static int make_file_of(unsigned long size, unsigned int seed)
 {
@@ -130,7 +127,7 @@ TEST_F(outgoing, preserving_a_memfd)
 	printf("# %u allocations\n", nth - 2);
 }
 
-TEST_F_TIMEOUT(outgoing, loading_the_next_kernel, SLOWEST)
+TEST_F(outgoing, loading_the_next_kernel)
 {
 	int kernel = open(KERNEL, O_RDONLY);
 	int session = lu_create(self->device, "fail"), memfd = make_file(1);
@@ -382,7 +379,7 @@ FIXTURE_TEARDOWN(incoming)
 }
 
 /* One test, since each takes files away from the others. */
-TEST_F_TIMEOUT(incoming, retrieving_sessions_and_memfds, SLOWEST)
+TEST_F(incoming, retrieving_sessions_and_memfds)
 {
 	unsigned int number = 0, open_failures;
 	int device, control = self->control;

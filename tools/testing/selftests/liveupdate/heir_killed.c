@@ -7,7 +7,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 /* In each session, the last one being large. */
 #define FILES		3
@@ -22,9 +22,6 @@
 #define KILLS_INSIDE	20
 /* After up to so many microseconds, as a power of two. */
 #define LONGEST_DELAY	10
-
-/* Seconds that a test may take on a kernel with KASAN and lockdep. */
-#define SLOWEST		300
 
 static const char *const names[] = {
 	"before-any", "between", "after-all", "passed-on", "finished", "closed",
@@ -286,12 +283,12 @@ static void retrieve_big(int session)
 		_exit(3);
 }
 
-TEST_F_TIMEOUT(heir, killed_inside_of_retrieving_a_large_file, SLOWEST)
+TEST_F(heir, killed_inside_of_retrieving_a_large_file)
 {
 	kill_inside(_metadata, self->device, self->progress, "retrieving", retrieve_big);
 }
 
-TEST_F_TIMEOUT(heir, killed_inside_of_finish, SLOWEST)
+TEST_F(heir, killed_inside_of_finish)
 {
 	kill_inside(_metadata, self->device, self->progress, "finishing", finish);
 }

@@ -5,7 +5,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define TOKEN		0x7357ULL
 

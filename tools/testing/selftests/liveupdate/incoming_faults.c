@@ -8,7 +8,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGE		4096UL
 #define TOKEN		0x7357ULL

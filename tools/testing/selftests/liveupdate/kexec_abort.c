@@ -11,7 +11,7 @@
 #include <sys/reboot.h>
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 /* One for each file: two in one session, the last in another one. */
 #define ROUNDS		3

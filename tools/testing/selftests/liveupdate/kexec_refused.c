@@ -10,7 +10,7 @@
 #include <sys/reboot.h>
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 #include "../../vm/guest/next_kernel.h"
 
 #define FILE_SIZE	(16 * PAGE)

@@ -5,7 +5,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define KHO	"/sys/kernel/debug/kho/"
 #define TOKEN	1

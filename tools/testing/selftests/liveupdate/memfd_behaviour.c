@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define HUGE_PAGE	(2UL << 20)
 #define BIG		(64UL << 20)

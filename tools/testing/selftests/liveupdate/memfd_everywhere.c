@@ -7,7 +7,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define TOKEN		1
 /* One page is kept, the others are not. */

@@ -7,7 +7,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 /* Frames of a block that is preserved, and may come back, as a whole. */
 #define BLOCK		512UL

@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define TOKEN		1
 #define NOBODY		65534

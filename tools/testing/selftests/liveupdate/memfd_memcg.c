@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #include <sys/mount.h>
 

@@ -7,7 +7,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGES		(8UL << 10)
 #define TOKEN		1

@@ -5,7 +5,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #include <linux/memfd.h>
 

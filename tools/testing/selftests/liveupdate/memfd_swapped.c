@@ -5,7 +5,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define SWAP_DEVICE	"/dev/ram0"
 #define SWAP_PAGES	16384UL

@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define TOKEN		0x7357ULL
 #define NAME		"killed"
@@ -203,7 +203,7 @@ static int kill_inside_preserve(int device, volatile int *progress, int memfd,
 	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) ? *progress : -1;
 }
 
-TEST_F_TIMEOUT(owner, killed_inside_of_preserving_a_large_file, 300)
+TEST_F(owner, killed_inside_of_preserving_a_large_file)
 {
 	unsigned long random = lu_seed(0);
 	long before = lu_free_memory(), after, took;
@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(owner, killed_inside_of_preserving_a_large_file, 300)
 }
 
 /* A kernel that looks for its own leaks does so afterwards, and takes memory for it. */
-TEST_F_TIMEOUT(owner, killed_many_times_and_no_memory_is_lost, 300)
+TEST_F(owner, killed_many_times_and_no_memory_is_lost)
 {
 	unsigned long random = lu_seed(1);
 	int fds[FILES];

@@ -8,7 +8,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define FILE_SIZE	(16 * PAGE)
 

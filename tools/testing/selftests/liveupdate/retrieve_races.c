@@ -11,7 +11,7 @@
  */
 
 #include "races.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #include <linux/reboot.h>
 
@@ -58,9 +58,6 @@ _Static_assert(WORKERS * (SLOTS / KINDS + 1) + HEAPS + 1 < ONE_BLOCK,
 
 /* How much less memory there may be than in the first boot: its map is another one. */
 #define MAPS_DIFFER	1024
-
-/* Seconds that a test may take on a kernel with KASAN and lockdep. */
-#define SLOWEST		300
 
 enum state {
 	/* With the kernel, as it came. */
@@ -849,7 +846,7 @@ static void report(void)
 
 }
 
-TEST_F_TIMEOUT(after, each_session_is_as_its_owner_left_it, SLOWEST)
+TEST_F(after, each_session_is_as_its_owner_left_it)
 {
 	long before = lu_free_memory(), freed, size = 0;
 
@@ -871,7 +868,7 @@ TEST_F_TIMEOUT(after, each_session_is_as_its_owner_left_it, SLOWEST)
 	}
 }
 
-TEST_F_TIMEOUT(after, what_many_handed_on_is_whole_and_in_one_session, SLOWEST)
+TEST_F(after, what_many_handed_on_is_whole_and_in_one_session)
 {
 	/* By where it was before. */
 	static bool seen[SHARED][FILES];
@@ -916,7 +913,7 @@ TEST_F(after, nothing_that_was_only_retrieved_comes_back)
 }
 
 /* When all sessions are finished nothing is kept from the kernel any more. */
-TEST_F_TIMEOUT(after, all_memory_is_there, SLOWEST)
+TEST_F(after, all_memory_is_there)
 {
 	long least = found.memory - MAPS_DIFFER;
 

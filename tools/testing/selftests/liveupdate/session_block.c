@@ -6,7 +6,7 @@
  */
 
 #include "lu_test.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 /* Sessions in a block of 4 KiB. */
 #define SESSIONS	51

@@ -9,7 +9,7 @@
  */
 
 #include "races.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 /* Each has descriptors of its own, and some sessions that nobody else touches. */
 #define WORKERS		6
@@ -31,9 +31,6 @@
 #define RACES		12
 /* How often all of them are killed, which takes longer. */
 #define KILLS		4
-
-/* Seconds that a test may take on a kernel with KASAN and lockdep. */
-#define SLOWEST		300
 
 enum state { ABSENT, CREATING, OPEN, ADDING, CLOSING, STATES };
 
@@ -486,7 +483,7 @@ static void want_a_session(int device, unsigned int number)
 	}
 }
 
-TEST_F_TIMEOUT(after, of_many_who_ask_for_a_session_one_gets_it, SLOWEST)
+TEST_F(after, of_many_who_ask_for_a_session_one_gets_it)
 {
 	arena = lu_shared_memory(sizeof(*arena));
 	ASSERT_NE(arena, NULL);
@@ -526,7 +523,7 @@ static void want_a_file(int device, unsigned int number)
 	}
 }
 
-TEST_F_TIMEOUT(after, all_who_ask_for_a_file_get_the_same_one, SLOWEST)
+TEST_F(after, all_who_ask_for_a_file_get_the_same_one)
 {
 	arena = lu_shared_memory(sizeof(*arena));
 	ASSERT_NE(arena, NULL);
@@ -574,7 +571,7 @@ static void finish_or_take_files(int device, unsigned int number)
 	}
 }
 
-TEST_F_TIMEOUT(after, finish_takes_no_file_from_those_who_are_getting_one, SLOWEST)
+TEST_F(after, finish_takes_no_file_from_those_who_are_getting_one)
 {
 	arena = lu_shared_memory(sizeof(*arena));
 	ASSERT_NE(arena, NULL);
@@ -601,7 +598,7 @@ static void close_or_take_files(int device, unsigned int number)
 	}
 }
 
-TEST_F_TIMEOUT(after, closing_a_descriptor_that_others_are_using_finishes_the_session, SLOWEST)
+TEST_F(after, closing_a_descriptor_that_others_are_using_finishes_the_session)
 {
 	arena = lu_shared_memory(sizeof(*arena));
 	ASSERT_NE(arena, NULL);
@@ -654,7 +651,7 @@ static void kill_racers(struct __test_metadata *_metadata, int race,
 	EXPECT_EQ(arena->wrong, 0);
 }
 
-TEST_F_TIMEOUT(after, who_is_killed_takes_nothing_from_the_others, SLOWEST)
+TEST_F(after, who_is_killed_takes_nothing_from_the_others)
 {
 	unsigned long random = lu_seed(500);
 
@@ -674,7 +671,7 @@ TEST_F_TIMEOUT(after, who_is_killed_takes_nothing_from_the_others, SLOWEST)
 	}
 }
 
-TEST_F_TIMEOUT(after, when_the_last_one_is_killed_the_session_is_finished, SLOWEST)
+TEST_F(after, when_the_last_one_is_killed_the_session_is_finished)
 {
 	unsigned long random = lu_seed(501);
 

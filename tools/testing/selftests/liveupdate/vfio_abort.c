@@ -9,7 +9,7 @@
 
 #include "edu.h"
 #include "nvme.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGES		4
 #define DEVICE_TOKEN	1

@@ -7,7 +7,7 @@
  */
 
 #include "nvme.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define TOKEN	1
 

@@ -7,7 +7,7 @@
 
 #include "faults.h"
 #include "edu.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGES	2
 #define TOKEN	1

@@ -7,7 +7,7 @@
 
 #include "edu.h"
 #include "nvme.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGES	4
 

@@ -5,7 +5,7 @@
  */
 
 #include "edu.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define PAGES		2
 #define TOKEN		7

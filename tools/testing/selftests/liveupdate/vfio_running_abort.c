@@ -10,7 +10,7 @@
 
 #include "edu.h"
 #include "nvme.h"
-#include "kselftest_harness.h"
+#include "lu_harness.h"
 
 #define DEVICE_TOKEN	1
 #define MEMFD_TOKEN	2
