@@ -43,11 +43,16 @@ impl Arch {
         }
     }
 
-    /// What the kernel's command line begins with: where the console is, and for a PC that its timer need
-    /// not be checked. On a busy host QEMU may miss the ticks that the kernel counts, which then panics.
+    /// What the kernel's command line begins with: where the console is, and what a PC's clocks need
+    /// not be checked for on a busy host.
+    ///
+    /// QEMU may miss the ticks by which the kernel checks its timer, and panics if there are none. Checking the
+    /// TSC hangs Linux 7.3: `watchdog_check_skew()` waits for another CPU with interrupts off, for a while by
+    /// a clock that is jiffies until `timekeeping_notify()` has stopped the machine. If that one waits
+    /// in `stop_machine()` just then, neither ends: nobody counts jiffies.
     pub fn cmdline(self) -> &'static str {
         match self {
-            Self::X86_64 => "console=ttyS0 no_timer_check",
+            Self::X86_64 => "console=ttyS0 no_timer_check tsc=nowatchdog",
             Self::Arm64 => "console=ttyAMA0",
         }
     }
