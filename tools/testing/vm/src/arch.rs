@@ -43,13 +43,14 @@ impl Arch {
         }
     }
 
-    /// What the kernel's command line begins with: where the console is, and what a PC's clocks need
-    /// not be checked for on a busy host.
+    /// What the kernel's command line begins with: where the console is, and for a PC which of its clocks
+    /// the kernel need not check, since that ends badly on a busy host.
     ///
-    /// QEMU may miss the ticks by which the kernel checks its timer, and panics if there are none. Checking the
-    /// TSC hangs Linux 7.3: `watchdog_check_skew()` waits for another CPU with interrupts off, for a while by
-    /// a clock that is jiffies until `timekeeping_notify()` has stopped the machine. If that one waits
-    /// in `stop_machine()` just then, neither ends: nobody counts jiffies.
+    /// The timer: QEMU may miss the ticks that the kernel counts, which then panics.
+    ///
+    /// The TSC: Linux 7.3 hangs if `watchdog_check_skew()` waits for a CPU that waits in `stop_machine()` until all
+    /// have come, as it does when clocks are switched in boot. The former would give up after some time, but
+    /// the clock until then is jiffies, and with interrupts off on both sides nobody counts them.
     pub fn cmdline(self) -> &'static str {
         match self {
             Self::X86_64 => "console=ttyS0 no_timer_check tsc=nowatchdog",
